@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* error.h - the one constructor of a failure: it sets this thread's words and returns the number. */
+#ifndef MF_ERROR_H
+#define MF_ERROR_H
+
+#include <mayfly/base.h>
+
+#ifdef __GNUC__
+#define MF_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#else
+#define MF_PRINTF(format, first)
+#endif
+
+/* Sets mayfly_last_error() and returns `code`. The words name what was tried and on what; those that do not fit are
+ * cut and end in "...". */
+int mf_fail(int code, const char *format, ...) MF_PRINTF(2, 3);
+/* Puts "what: " before the words that stand there already; returns `code`. */
+int mf_fail_in(int code, const char *format, ...) MF_PRINTF(2, 3);
+
+#endif

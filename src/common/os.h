@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* os.h - the one door to the system.
+ *
+ * src/posix/ and src/win32/ each implement every function below, theme by theme, in files of the same names;
+ * src/common/ calls nothing else of the system. So each may assume of the other:
+ *
+ *  - Results are 0 (or what the comment says) or a negative MAYFLY_E*; errno and GetLastError() never cross the
+ *    door. The words are set where the failure is known, that is in here. Outputs come last and are untouched on
+ *    failure.
+ *  - Text is UTF-8 (on POSIX: bytes). Deadlines are mf_os_clock_us() values, MF_OS_NEVER for none: whoever has
+ *    several steps hands the same deadline to each. One that has passed means "do not wait".
+ *  - Every descriptor is born close-on-exec / not inheritable. EINTR is retried, SIGPIPE never raised. O_NONBLOCK is
+ *    never set on what others may share.
+ *  - No function here decides a default, prints, exits, or keeps state, but for the locks and hooks in process.c.
+ */
+#ifndef MF_OS_H
+#define MF_OS_H
+
+#include "digest.h"
+#include <mayfly/address.h>
+#include <mayfly/base.h>
+#include <mayfly/connection.h>
+
+/* ---- process.c: time, identity, locks, words, the end of the process ---------- */
+
+#define MF_OS_NEVER INT64_MAX
+int64_t mf_os_clock_us(void);   /* monotonic */
+int64_t mf_os_process_id(void); /* differs in a forked child */
+
+enum { MF_OS_WORDS_SIZE = 512 };
+char *mf_os_words(void); /* this thread's MF_OS_WORDS_SIZE bytes for mayfly_last_error(); NULL: no memory for them */
+
+/* The library's only locks, by name, so that they can be counted. They are not recursive, and made anew in a forked
+ * child. */
+enum mf_os_lock_id { MF_OS_LOCK_REGISTRY, MF_OS_LOCK_TEMPDIR, MF_OS_LOCK_COUNT };
+void mf_os_lock(enum mf_os_lock_id id);
+void mf_os_unlock(enum mf_os_lock_id id);
+/* Nonzero: held. 0: this very thread holds it already (exit() was called from a signal handler inside one of our
+ * calls), or the system has ended the thread that did (Windows, DLL exit). Waits for living threads. */
+int mf_os_lock_for_exit(enum mf_os_lock_id id);
+/* With the lock held: give it up until somebody wakes its waiters or the deadline is reached, then take it again.
+ * May come back early. */
+void mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline);
+void mf_os_lock_wake(enum mf_os_lock_id id);
+
+/* All once per process. */
+struct mf_os_hooks {
+  void (*at_exit)(void);
+  void (*in_child)(void); /* after fork, with the locks made anew; only what is async-signal-safe */
+};
+int mf_os_hook(const struct mf_os_hooks *hooks);
+/* From now on `on_signal` runs in a thread of its own when SIGINT, SIGTERM or SIGHUP (console: CTRL_C, CTRL_BREAK,
+ * CTRL_CLOSE) arrives and its action was the default at this call; then the signal takes its course. Again: covers
+ * what has become default since. */
+int mf_os_hook_signals(void (*on_signal)(void));
+/* Does not come back while a signal that was caught so is about to end the process: the exit status is the signal's,
+ * not that of a thread which calls exit() meanwhile. */
+void mf_os_yield_to_signal(void);
+
+/* ---- crypto.c ---------------------------------------------------------------- */
+
+int mf_os_random(void *buffer, size_t size);
+mf_hmac_fn mf_os_hmac; /* see digest.h; absent digest: MAYFLY_ENOTSUP */
+
+/* ---- path.c ------------------------------------------------------------------ */
+
+enum {
+  MF_OS_TEMP_CANDIDATE_SYSTEM = 3
+}; /* from this index on the candidates are the system's, not the environment's */
+/* Candidate for the temporary directory, as Python orders them; absolute. Yours to free. MAYFLY_EAGAIN: this one is
+ * not given, take the next. MAYFLY_ENOENT: there are no more. */
+int mf_os_temp_candidate(size_t index, char **path);
+int mf_os_path_absolute(const char *path, char **absolute);   /* lexically, as os.path.abspath; yours to free */
+int mf_os_path_exists(const char *path);                      /* 1, 0 or an error; links are not followed */
+int mf_os_runtime_directory(mayfly_scope scope, char **path); /* where lasting sockets belong; yours to free */
+mayfly_family mf_os_default_family(void);
+int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no "..", no reserved name; MAYFLY_EINVAL */
+
+/* ---- file.c: what was opened is known by identity, not by name --------------- */
+
+int mf_os_file_create(const char *path, mayfly_os_fd *fd);            /* owner only, read and write; MAYFLY_EEXIST */
+int mf_os_file_write(mayfly_os_fd fd, const void *data, size_t size); /* all of it */
+int mf_os_file_discard(mayfly_os_fd fd, const char *path); /* close, and remove the name if it still leads to fd's file;
+                                                              MAYFLY_ESTOLEN: a stranger was left */
+int mf_os_fd_close(mayfly_os_fd fd);                       /* MAYFLY_NO_FD: nothing */
+
+/* ---- directory.c ------------------------------------------------------------- */
+
+/* Owner only, exactly, whatever the umask; MAYFLY_EEXIST. The descriptor that comes back is held while the directory
+ * lives: it is its identity, and with `locked` it says to a sweep, and to systemd-tmpfiles, that somebody is alive. */
+int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd);
+/* The files in the directory that `held` leads to, then itself if `path` still leads there (MAYFLY_ESTOLEN: a stranger
+ * was left), never through a link; `held` is closed, whatever happens. A directory in it is MAYFLY_ENOTEMPTY. */
+int mf_os_directory_remove(const char *path, mayfly_os_fd held);
+
+/* ---- socket.c: endpoints ----------------------------------------------------- */
+
+typedef struct mf_os_stream mf_os_stream;
+typedef struct mf_os_listener mf_os_listener;
+
+size_t mf_os_socket_path_max(void); /* bytes that an AF_UNIX path may have; 0: this system has none */
+
+/* `bound` gets the address that peers connect to. `any_user`: whoever reaches the address may connect. */
+int mf_os_listen(const mayfly_address *address, int any_user, int backlog, mf_os_listener **listener,
+                 mayfly_address *bound);
+/* MAYFLY_EAGAIN: nobody is waiting. `from` gets the peer's own address (AF_UNIX: mostly a path of ""). */
+int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
+int mf_os_listener_shutdown(
+    mf_os_listener *listener); /* from any thread or a signal handler: it is ready, accept gives MAYFLY_ECANCELED */
+int mf_os_listener_remove_name(
+    mf_os_listener *listener); /* its own, and only its own, once; another thread may be using it */
+int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
+
+int mf_os_connect(const mayfly_address *address, int64_t deadline, mf_os_stream **stream);
+
+/* ---- stream.c, pipe.c: one connected byte stream ------------------------------ */
+
+int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]); /* not duplex: reader, writer */
+/* Some bytes, at least one: their number; MAYFLY_EOF at the end. Running out of time loses nothing. */
+int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64_t deadline);
+/* All of them, in one system call where the system can. MAYFLY_ETIMEDOUT: nothing has left. MAYFLY_EPIPE: ran out of
+ * time in the middle, or the peer is gone. */
+int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline);
+void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
+int mf_os_stream_shutdown(
+    mf_os_stream *stream); /* from any thread or a signal handler: all else gives MAYFLY_ECANCELED */
+mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
+int mf_os_stream_close(mf_os_stream *stream);
+
+/* ---- wait.c ------------------------------------------------------------------ */
+
+struct mf_os_wait_item { /* one of the three; fd counts where both pointers are NULL */
+  mf_os_stream *stream;
+  mf_os_listener *listener;
+  mayfly_os_fd fd;
+  int ready;
+};
+/* How many are ready: something can be read, accepted, or has ended. 0: too late. */
+int mf_os_wait(struct mf_os_wait_item *items, size_t count, int64_t deadline);
+
+#endif
