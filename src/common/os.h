@@ -115,11 +115,13 @@ int mf_os_connect(const mayfly_address *address, int64_t deadline, mf_os_stream 
 
 /* ---- stream.c, pipe.c: one connected byte stream ------------------------------ */
 
-int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]); /* not duplex: reader, writer */
-/* Some bytes, at least one: their number; MAYFLY_EOF at the end. Running out of time loses nothing. */
-int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64_t deadline);
-/* All of them, in one system call where the system can. MAYFLY_ETIMEDOUT: nothing has left. MAYFLY_EPIPE: ran out of
- * time in the middle, or the peer is gone. */
+int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]);    /* not duplex: reader, writer */
+int mf_os_stream_keeps_messages(const mf_os_stream *stream); /* nonzero: a message-type pipe, so no frames */
+/* Some bytes: their number; MAYFLY_EOF at the end. Running out of time loses nothing. Where messages are kept: one
+ * message or a part of it, 0 being an empty one, and in *left how much of it is still there (else 0). */
+int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64_t deadline, uint64_t *left);
+/* All of them, in one system call where the system can; one message where messages are kept. MAYFLY_ETIMEDOUT: nothing
+ * has left. MAYFLY_EPIPE: ran out of time in the middle, or the peer is gone. */
 int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline);
 void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
 int mf_os_stream_shutdown(
