@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# The warnings that every target of this project is compiled with.
+function(mayfly_warnings target)
+  if(MSVC)
+    target_compile_options(${target} PRIVATE /W4 $<$<BOOL:${MAYFLY_WARNINGS_AS_ERRORS}>:/WX>)
+  else()
+    target_compile_options(${target} PRIVATE
+      -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+      $<$<BOOL:${MAYFLY_WARNINGS_AS_ERRORS}>:-Werror>)
+  endif()
+endfunction()
