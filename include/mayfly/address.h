@@ -29,9 +29,9 @@
  * --------------------------------------
  * An address owns nothing: copy it by assignment, forget it when you like. Errors are as <mayfly/base.h> says, and
  * what can be checked without the system is checked by each function that is handed an address: MAYFLY_EINVAL for a
- * family that is none, or a name that is empty, without its NUL, or of another family's form. Only
- * mayfly_arbitrary_address() makes something, a directory: it vanishes at exit, and a forked child makes one of its
- * own. All functions may be called from any thread.
+ * family that is none, for a port where the family has none, and for a name without its NUL or not of the
+ * family's form. Only mayfly_arbitrary_address() makes something, a directory: it vanishes at exit, and a forked
+ * child makes one of its own. All functions may be called from any thread.
  */
 #ifndef MAYFLY_ADDRESS_H
 #define MAYFLY_ADDRESS_H
@@ -95,8 +95,8 @@ MAYFLY_API int mayfly_arbitrary_address(mayfly_family family, mayfly_address *ad
  * MAYFLY_ENAMETOOLONG: too long for a socket. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_service_address(const char *service, mayfly_scope scope, mayfly_address *address);
 
-/* The family that mayfly_address_parse() would take the text for, which it may yet refuse; MAYFLY_AF_UNSPEC for NULL.
- * Sets no words. Stands for address_type(address). */
+/* The family that mayfly_address_parse() would take the text for, which it may yet refuse; MAYFLY_AF_UNSPEC for NULL
+ * and "". Sets no words. Stands for address_type(address). */
 MAYFLY_API mayfly_family mayfly_address_type(const char *text);
 
 /* The family that a listener without an address has: MAYFLY_AF_UNIX. On Windows: MAYFLY_AF_PIPE. Stands for
@@ -106,8 +106,8 @@ MAYFLY_API mayfly_family mayfly_default_family(void);
 /* Reads `text`, of the forms above. Whether there is such a host or path is not looked at, so any family can be read
  * on any system.
  *
- * MAYFLY_EINVAL: empty text, a port over 65535, brackets that do not match, a name that its family can't have.
- * MAYFLY_ENAMETOOLONG: the name has more than 255 bytes. */
+ * MAYFLY_EINVAL: empty text, an IPv6 number without brackets, a name that its family can't have. MAYFLY_ERANGE: a port
+ * over 65535. MAYFLY_ENAMETOOLONG: a name of more than 255 bytes. */
 MAYFLY_API int mayfly_address_parse(const char *text, mayfly_address *address);
 
 /* Writes the address as text that mayfly_address_parse() reads back as the same address, with a NUL, into `buffer` of
