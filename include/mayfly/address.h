@@ -90,8 +90,8 @@ MAYFLY_API int mayfly_arbitrary_address(mayfly_family family, mayfly_address *ad
  * Windows: a name under \\.\pipe\, for a user's service with the user's SID in it. Nothing is made. Python has no such
  * function.
  *
- * MAYFLY_EINVAL: a scope that is none; a name that is empty, has a separator ("/", on Windows: also "\" and ":") or
- * "..", or, on Windows: is reserved. MAYFLY_ENOENT: XDG_RUNTIME_DIR is not set; no name under /tmp is guessed instead.
+ * MAYFLY_EINVAL: a scope that is none; a name that is empty, has a separator ("/", on Windows: also "\" and ":"), is
+ * ".." or, on Windows: is reserved. MAYFLY_ENOENT: XDG_RUNTIME_DIR is not set; no name under /tmp is guessed instead.
  * MAYFLY_ENAMETOOLONG: too long for a socket. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_service_address(const char *service, mayfly_scope scope, mayfly_address *address);
 

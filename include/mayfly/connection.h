@@ -219,12 +219,11 @@ MAYFLY_API const mayfly_address *mayfly_listener_last_accepted(const mayfly_list
  * MAYFLY_EINVAL: NULL. */
 MAYFLY_API int mayfly_listener_shutdown(mayfly_listener *listener);
 
-/* Removes the AF_UNIX path if it still leads to this listener's socket, drops the peers that have not been accepted
- * yet, and ends the listener: it is gone, whatever is returned. NULL is nothing. In a forked child the path stays.
- * Stands for Listener.close().
+/* Removes the AF_UNIX path if it still leads to this listener's socket (a stranger is left alone, silently), drops the
+ * peers that have not been accepted yet, and ends the listener: it is gone, whatever is returned. NULL is nothing. In a
+ * forked child the path stays. Stands for Listener.close().
  *
- * MAYFLY_ESTOLEN: the path now leads to something else, which was left alone. MAYFLY_EACCES, MAYFLY_EPERM,
- * MAYFLY_EROFS: the path could not be removed. */
+ * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS: the path could not be removed. */
 MAYFLY_API int mayfly_listener_close(mayfly_listener *listener);
 
 /* Connects to a listener and proves the key to it, and it to us. `options` NULL: all defaults. *connection is yours
@@ -233,7 +232,7 @@ MAYFLY_API int mayfly_listener_close(mayfly_listener *listener);
  * AF_INET: the host is resolved first, and `open_timeout_ms` does not cover that; its addresses are tried in turn, IPv4
  * first. "" is this machine.
  *
- * MAYFLY_EINVAL: an address that is none, an AF_INET port of 0, an option or flag that can't be. MAYFLY_EAFNOSUPPORT:
+ * MAYFLY_EINVAL: an address that is none, an option or flag that can't be. MAYFLY_EAFNOSUPPORT:
  * not a family of this system. MAYFLY_EADDRNOTAVAIL: the host can't be resolved (the resolver's words).
  * MAYFLY_ECONNREFUSED: nobody listens there. MAYFLY_ENOENT, MAYFLY_ENOTDIR: no such path. MAYFLY_EACCES: the path's
  * permissions. MAYFLY_ENAMETOOLONG: a path that no socket can have. MAYFLY_ETIMEDOUT: not in time; the words say
@@ -296,9 +295,8 @@ MAYFLY_API int mayfly_connection_close(mayfly_connection *connection);
  * has all of it, which does not mean that the peer has. Stands for send_bytes().
  *
  * MAYFLY_ETIMEDOUT: not a byte has left, so the message may be sent again. MAYFLY_EPIPE: the peer is gone; or time ran
- * out inside this message or an earlier one, and no later one can be right. MAYFLY_ECONNRESET: the peer or the network
- * dropped the connection. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL: `data` NULL with a size; an end that only
- * receives. On Windows: MAYFLY_EMSGSIZE, over 4 GiB on a message pipe. */
+ * out inside this message or an earlier one, and no later one can be right. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL:
+ * `data` NULL with a size; an end that only receives. On Windows: MAYFLY_EMSGSIZE, over 4 GiB on a message pipe. */
 MAYFLY_API int mayfly_send_bytes(mayfly_connection *connection, const void *data, size_t size);
 
 /* Sends `count` slices, one after the other, as one message, without putting them together first. `slices` may be NULL

@@ -27,9 +27,9 @@
  * Names
  * -----
  * A name is prefix, 8 characters of a-z0-9_ from the system's random generator, suffix. MAYFLY_TMP_MAX names are tried.
- * A prefix or suffix that has a separator ("/", on Windows: also "\" and ":") or "..", or makes a name that the system
+ * A prefix or suffix that has a separator ("/", on Windows: also "\" and ":"), is "..", or is a name that the system
  * reserves, is MAYFLY_EINVAL, as is a prefix that begins with ".mayfly-", which this library keeps for itself. Python
- * takes them, and makes the file somewhere else.
+ * takes them all, and may make the file somewhere else.
  *
  * Ownership
  * ---------
@@ -64,7 +64,7 @@ extern "C" {
 typedef struct mayfly_temp_options {
   /* Of this struct, in bytes; set by MAYFLY_TEMP_OPTIONS_INIT. */
   size_t size;
-  /* The directory; a relative one counts from the working directory at the call. NULL: mayfly_gettempdir(). */
+  /* The directory; a relative one, and "", count from the working directory at the call. NULL: mayfly_gettempdir(). */
   const char *dir;
   /* What the name begins with. NULL: mayfly_gettempprefix(). */
   const char *prefix;
@@ -111,7 +111,7 @@ MAYFLY_API int mayfly_settempdir(const char *dir);
  * another may have, so make it exclusively or use mayfly_mkdtemp(). `options` NULL: all defaults. *path is yours
  * (mayfly_free()). Stands for mktemp().
  *
- * MAYFLY_EINVAL: a bad prefix, suffix, `dir` of "", flag or `size`. MAYFLY_EEXIST: all names that were tried are taken.
+ * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`. MAYFLY_EEXIST: all names that were tried are taken.
  * MAYFLY_ENOENT: there is no usable temporary directory. MAYFLY_ENAMETOOLONG, MAYFLY_EACCES, MAYFLY_ENOTDIR,
  * MAYFLY_ELOOP: a name can't be looked at there. MAYFLY_ENOMEM, MAYFLY_EIO. */
 MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
@@ -120,10 +120,10 @@ MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
  * Windows: an access list of its own for the user, SYSTEM and the administrators. `options` NULL: all defaults. *path
  * is absolute and yours (mayfly_free()); so is the directory, which nobody removes for you. Stands for mkdtemp().
  *
- * MAYFLY_EINVAL: a bad prefix, suffix, `dir` of "", flag or `size`. MAYFLY_EEXIST: all names that were tried are taken.
+ * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`. MAYFLY_EEXIST: all names that were tried are taken.
  * MAYFLY_ENOENT: `dir` is not there, or there is no usable temporary directory. MAYFLY_ENOTDIR: `dir` is no directory.
  * MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EMFILE, MAYFLY_EIO: mkdir(2)
- * could not. MAYFLY_ECANCELED: the process is ending. MAYFLY_ENOMEM. */
+ * could not. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_mkdtemp(const mayfly_temp_options *options, char **path);
 
 /* Removes now what would be removed at exit, the newest first: the names of all AF_UNIX listeners of this process and
@@ -132,8 +132,8 @@ MAYFLY_API int mayfly_mkdtemp(const mayfly_temp_options *options, char **path);
  * _exit() or from their own signal handling; not to be called in a signal handler itself. Python has no such function:
  * its parts are atexit and the exit hooks of multiprocessing.util.
  *
- * The rest is still removed where one thing fails; the first failure is returned. MAYFLY_ESTOLEN: a name now belongs
- * to something else and was left alone. MAYFLY_ENOTEMPTY: the directory holds a directory that somebody put there.
+ * The rest is still removed where one thing fails; the first failure is returned. MAYFLY_ESTOLEN: the directory's name
+ * now belongs to something else and was left alone. MAYFLY_ENOTEMPTY: somebody put a directory into the directory.
  * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_EIO: the system refused. */
 MAYFLY_API int mayfly_cleanup(void);
 
@@ -142,11 +142,12 @@ MAYFLY_API int mayfly_cleanup(void);
  * what has become default since. On Windows: CTRL_C, CTRL_BREAK and the console's close.
  *
  * What happens then: the handler only wakes a thread, which this call has started. The thread lets nothing more be
- * made (a maker gives MAYFLY_ECANCELED), waits for what is being made at that moment, cleans up as mayfly_cleanup(),
- * puts the default action back and raises the signal again: the exit status is the signal's. As pid 1 of a container,
- * where the default action does nothing, the process ends with 128 + signal. A thread that calls exit() meanwhile waits
- * for the signal. In a forked child, which has not called this function itself, the signal just takes its course. A
- * handler that the program installs later takes the place of this one, for its signal.
+ * made that would have to vanish (mayfly_listen() and mayfly_arbitrary_address() give MAYFLY_ECANCELED), waits for what
+ * is being made at that moment, cleans up as mayfly_cleanup(), puts the default action back and raises the signal
+ * again: the exit status is the signal's. As pid 1 of a container, where the default action does nothing, the process
+ * ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked child, which has not
+ * called this function itself, the signal just takes its course. A handler that the program installs later takes the
+ * place of this one, for its signal.
  *
  * MAYFLY_EAGAIN: the system has no thread to give. MAYFLY_EMFILE, MAYFLY_ENOMEM. Nothing is changed then. */
 MAYFLY_API int mayfly_cleanup_on_signals(void);
