@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* tool.h - what the commands of mayfly(1) share: how one is run, how it ends, how it fails in words. */
+#ifndef TOOL_H
+#define TOOL_H
+
+/* What a command returns, and all but the last what the program exits with. */
+enum {
+  TOOL_OK,
+  TOOL_FAILED,         /* a file, the standard streams, memory */
+  TOOL_USAGE,          /* arguments that can't be; the user is sent to --help */
+  TOOL_CONNECTION,     /* no listening, no connecting, or a connection that broke */
+  TOOL_AUTHENTICATION, /* the wrong key, or a peer that is not let in */
+  TOOL_HELP            /* asked for: the command's help, then 0 */
+};
+
+/* The commands. argv[0] is the program's name, the command's own arguments follow. */
+int tool_address(int argc, char **argv);
+int tool_listen(int argc, char **argv);
+int tool_send(int argc, char **argv);
+
+/* Sends what was printed on its way, and prints why if that is not possible: TOOL_OK or TOOL_FAILED. */
+int tool_flush(void);
+
+/* Prints mayfly's words about its failure; returns the status that stands for it. */
+int tool_failure(int result);
+
+/* Prints errno's words about `what`; returns TOOL_FAILED. */
+int tool_system_failure(const char *what);
+
+/* Prints what is wrong with the arguments; returns TOOL_USAGE. */
+int tool_misuse(const char *why);
+
+#endif
