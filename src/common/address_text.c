@@ -98,7 +98,7 @@ static int parse_port(const char *digits, uint16_t *port, const char **why) {
   for (; *digits != '\0'; digits++) {
     number = number * 10 + (unsigned long)(*digits - '0');
     if (number > UINT16_MAX)
-      return fail(MAYFLY_ERANGE, "a port is at most 65535", why);
+      return fail(MAYFLY_EINVAL, "a port is at most 65535", why);
   }
   *port = (uint16_t)number;
   return 0;

@@ -18,7 +18,7 @@
 
 /* By the form alone: mf_address_text_parse may refuse what is behind it. NULL, "": MAYFLY_AF_UNSPEC. */
 mayfly_family mf_address_text_family(const char *text);
-/* MAYFLY_EINVAL; MAYFLY_ERANGE: a port over 65535; MAYFLY_ENAMETOOLONG: a name over 255 bytes. */
+/* MAYFLY_EINVAL; MAYFLY_ENAMETOOLONG: a name over 255 bytes. */
 int mf_address_text_parse(const char *text, mayfly_address *address, const char **why);
 /* Also checks the address: every function that is handed one formats it first, or calls mf_address_check.
  * MAYFLY_ERANGE: more than `size` bytes with its NUL. */
