@@ -203,7 +203,7 @@ int mf_listener_is_ready(const mayfly_listener *listener) {
   const struct opening *opening = listener->openings;
   while (opening != NULL && opening->state == PROVING)
     opening = opening->next;
-  return opening != NULL || listener->failure < 0;
+  return opening != NULL || listener->failure < 0 || mf_os_listener_is_shut(listener->os);
 }
 
 size_t mf_listener_item_count(const mayfly_listener *listener) {
@@ -312,6 +312,8 @@ int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection *
   }
   if (result < 0)
     return result;
+  if (mf_os_listener_is_shut(listener->os))
+    return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->address.name);
   struct opening *opening = first_finished(listener);
   return opening != NULL ? hand_out(listener, opening, connection) : tell_failure(listener);
 }

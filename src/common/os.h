@@ -109,6 +109,7 @@ int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
 /* From any thread or a signal handler: the listener is ready, and accept gives MAYFLY_ECANCELED. */
 int mf_os_listener_shutdown(mf_os_listener *listener);
+int mf_os_listener_is_shut(const mf_os_listener *listener);
 /* Its own, and only its own, once. Another thread may be using the listener. */
 int mf_os_listener_remove_name(mf_os_listener *listener);
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
