@@ -78,17 +78,23 @@ static int make_listener(const mayfly_address *address, const mayfly_endpoint_op
   return result;
 }
 
-int mayfly_listen(const mayfly_address *address, const mayfly_endpoint_options *options, mayfly_listener **listener) {
+/* All in flight: if somebody cleaned up in between, the directory of the address would be gone. */
+static int listen_anywhere(const mayfly_endpoint_options *options, mayfly_listener **listener) {
   mayfly_address arbitrary;
+  int result = mf_registry_begin();
+  if (result < 0)
+    return result;
+  result = mayfly_arbitrary_address(mayfly_default_family(), &arbitrary);
+  if (result == 0)
+    result = make_listener(&arbitrary, options, listener);
+  mf_registry_end(NULL);
+  return result;
+}
+
+int mayfly_listen(const mayfly_address *address, const mayfly_endpoint_options *options, mayfly_listener **listener) {
   if (listener == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_listen: listener is NULL");
-  if (address == NULL) {
-    int result = mayfly_arbitrary_address(mayfly_default_family(), &arbitrary);
-    if (result < 0)
-      return result;
-    address = &arbitrary;
-  }
-  return make_listener(address, options, listener);
+  return address != NULL ? make_listener(address, options, listener) : listen_anywhere(options, listener);
 }
 
 /* ---- one opening ---- */
