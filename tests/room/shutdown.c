@@ -7,12 +7,8 @@
 #include "result.h"
 #include "test.h"
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Of a connection and of a listener, over all calls and kinds. */
@@ -26,36 +22,15 @@ struct sleeper {
   mayfly_connection *connection;
   mayfly_listener *listener;
   int (*call)(struct sleeper *sleeper);
-  atomic_int thread; /* its id, once the call is next */
 };
 
 static int run_sleeper(void *context) {
   struct sleeper *sleeper = context;
-  atomic_store(&sleeper->thread, (int)syscall(SYS_gettid));
   return sleeper->call(sleeper);
 }
 
 static void start_sleeper(struct sleeper *sleeper) {
-  atomic_store(&sleeper->thread, 0);
   background_start(&sleeper->background, run_sleeper, sleeper);
-}
-
-static char state_of(int thread) {
-  char path[64], text[256] = "";
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
-  FILE *file = fopen(path, "r");
-  if (file == NULL)
-    return 'X';
-  text[fread(text, 1, sizeof text - 1, file)] = '\0';
-  fclose(file);
-  const char *end = strrchr(text, ')');
-  return end != NULL ? end[2] : 'X';
-}
-
-/* Or ended, too early: then what it returned tells. */
-static void await_asleep(struct sleeper *sleeper) {
-  while (atomic_load(&sleeper->thread) == 0 || state_of(atomic_load(&sleeper->thread)) == 'R')
-    sched_yield();
 }
 
 static int call_receive(struct sleeper *sleeper) {
@@ -120,7 +95,7 @@ static int call_wait_for_listener(struct sleeper *sleeper) {
 static void shut_while_waiting(struct sleeper *sleeper, int round) {
   start_sleeper(sleeper);
   if (round % 4 == 0)
-    await_asleep(sleeper);
+    background_await_asleep(&sleeper->background);
   if (sleeper->connection != NULL)
     assert_ok(mayfly_connection_shutdown(sleeper->connection));
   else
@@ -211,7 +186,7 @@ static void shut_by_signal(struct sleeper *sleeper) {
   connection_to_shut = sleeper->connection;
   listener_to_shut = sleeper->listener;
   start_sleeper(sleeper);
-  await_asleep(sleeper);
+  background_await_asleep(&sleeper->background);
   assert_int_equal(pthread_kill(sleeper->background.thread, SIGUSR1), 0);
   background_expect(&sleeper->background, MAYFLY_ECANCELED, "was shut down");
   sigaction(SIGUSR1, &before, NULL);
