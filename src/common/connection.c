@@ -247,8 +247,7 @@ static int receive_kept(mayfly_connection *connection, size_t max_length, int64_
 
 static int receive_again(const mayfly_connection *connection) {
   if (connection->receive_error == MAYFLY_EMSGSIZE)
-    return mf_fail(MAYFLY_EMSGSIZE, "receive: an earlier message was over the limit of %llu bytes",
-                   (unsigned long long)connection->message_size_max);
+    return mf_fail(MAYFLY_EMSGSIZE, "receive: an earlier message was over the limit");
   return mf_fail(connection->receive_error, "receive: an earlier message was cut off, or had a length that can't be");
 }
 
