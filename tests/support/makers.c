@@ -44,6 +44,11 @@ void makers_start(struct makers *makers, const char *directory) {
   pthread_barrier_wait(&makers->begun);
 }
 
+void makers_leave(struct makers *makers) {
+  for (int i = 0; i < MAKERS; i++)
+    expect(pthread_detach(makers->each[i].thread) == 0);
+}
+
 void makers_stop(struct makers *makers) {
   atomic_store(&makers->stop, 1);
   for (int i = 0; i < MAKERS; i++)

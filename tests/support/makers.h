@@ -23,5 +23,6 @@ struct makers {
 /* Back when all are at it. The struct must outlive the threads. */
 void makers_start(struct makers *makers, const char *directory);
 void makers_stop(struct makers *makers);
+void makers_leave(struct makers *makers); /* nobody will stop them: the process ends first */
 
 #endif
