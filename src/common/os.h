@@ -28,7 +28,11 @@ int64_t mf_os_clock_us(void);   /* monotonic */
 int64_t mf_os_process_id(void); /* differs in a forked child */
 
 enum { MF_OS_WORDS_SIZE = 512 };
-char *mf_os_words(void); /* this thread's MF_OS_WORDS_SIZE bytes for mayfly_last_error(); NULL: no memory for them */
+struct mf_os_thread { /* what each thread has for itself, zero at first */
+  char words[MF_OS_WORDS_SIZE];
+  int in_flight; /* the registry's */
+};
+struct mf_os_thread *mf_os_thread(void); /* NULL: no memory for it */
 
 /* The library's only locks, by name, so that they can be counted. They are not recursive, and made anew in a forked
  * child. */

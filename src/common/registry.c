@@ -22,7 +22,17 @@ static struct {
 } registry;
 
 /* This thread's own share: it does not wait for itself when a signal handler calls exit() in the middle of it. */
-static _Thread_local int in_flight_here;
+static int in_flight_here(void) {
+  const struct mf_os_thread *thread = mf_os_thread();
+  return thread != NULL ? thread->in_flight : 0;
+}
+
+static void count_in_flight(int change) {
+  struct mf_os_thread *thread = mf_os_thread();
+  registry.in_flight += change;
+  if (thread != NULL && thread->in_flight + change >= 0)
+    thread->in_flight += change;
+}
 
 void mf_registry_leave(struct mf_registry_entry *entry) {
   if (entry->newer != NULL)
@@ -39,7 +49,7 @@ void mf_registry_leave(struct mf_registry_entry *entry) {
 
 static void await_none_in_flight(void) {
   int64_t deadline = mf_os_clock_us() + IN_FLIGHT_WAIT_US;
-  while (registry.in_flight > in_flight_here && mf_os_clock_us() < deadline)
+  while (registry.in_flight > in_flight_here() && mf_os_clock_us() < deadline)
     mf_os_lock_wait(MF_OS_LOCK_REGISTRY, deadline);
 }
 
@@ -91,7 +101,7 @@ static void in_child(void) {
     if (entry->forget != NULL)
       entry->forget(entry);
   }
-  registry.in_flight = in_flight_here;
+  registry.in_flight = in_flight_here();
   registry.cleaning = 0;
   registry.ended = 0;
 }
@@ -125,13 +135,8 @@ int mayfly_cleanup_on_signals(void) {
 
 /* With the lock held. What is begun already goes on, and may need more than one thing. */
 static void await_clean(void) {
-  while (registry.cleaning > 0 && in_flight_here == 0)
+  while (registry.cleaning > 0 && in_flight_here() == 0)
     mf_os_lock_wait(MF_OS_LOCK_REGISTRY, mf_os_clock_us() + IN_FLIGHT_WAIT_US);
-}
-
-static void take_off(void) {
-  registry.in_flight++;
-  in_flight_here++;
 }
 
 int mf_registry_hold(void) {
@@ -160,7 +165,7 @@ int mf_registry_begin(void) {
   int result = mf_registry_hold();
   if (result < 0)
     return result;
-  take_off();
+  count_in_flight(1);
   mf_registry_release();
   return 0;
 }
@@ -169,8 +174,7 @@ void mf_registry_end(struct mf_registry_entry *made) {
   mf_os_lock(MF_OS_LOCK_REGISTRY);
   if (made != NULL)
     mf_registry_enter(made);
-  registry.in_flight--;
-  in_flight_here--;
+  count_in_flight(-1);
   if (registry.cleaning > 0)
     mf_os_lock_wake(MF_OS_LOCK_REGISTRY);
   mf_os_unlock(MF_OS_LOCK_REGISTRY);
@@ -182,7 +186,7 @@ int mf_registry_take(struct mf_registry_entry *entry) {
   int mine = entry->entered;
   if (mine) {
     mf_registry_leave(entry);
-    take_off();
+    count_in_flight(1);
   }
   mf_os_unlock(MF_OS_LOCK_REGISTRY);
   return mine;

@@ -21,9 +21,9 @@ int64_t mf_os_process_id(void) {
   return getpid();
 }
 
-char *mf_os_words(void) {
-  static _Thread_local char words[MF_OS_WORDS_SIZE];
-  return words;
+struct mf_os_thread *mf_os_thread(void) {
+  static _Thread_local struct mf_os_thread thread;
+  return &thread;
 }
 
 /* ---- locks ---- */
