@@ -81,9 +81,10 @@ struct cursor { /* what of the slices has not left yet */
   size_t count, offset; /* offset: into the first */
 };
 
-static size_t fill(const struct cursor *cursor, struct iovec *pieces) {
-  size_t count = cursor->count < IOV_MAX ? cursor->count : IOV_MAX;
-  for (size_t i = 0; i < count; i++) {
+/* msg_iovlen is a size_t in glibc and an int elsewhere: what this returns goes into both. */
+static unsigned short fill(const struct cursor *cursor, struct iovec *pieces) {
+  unsigned short count = cursor->count < IOV_MAX ? (unsigned short)cursor->count : IOV_MAX;
+  for (unsigned short i = 0; i < count; i++) {
     size_t offset = i == 0 ? cursor->offset : 0;
     pieces[i].iov_base = (char *)cursor->slices[i].data + offset;
     pieces[i].iov_len = cursor->slices[i].size - offset;
