@@ -73,7 +73,7 @@ static int socket_directory(char **directory) {
   int result = mf_tempdir(&usual);
   if (result == 0)
     result = mf_os_path_absolute(usual, &absolute);
-  if (result < 0)
+  if (result != 0)
     return result;
   if (!fits(absolute)) {
     free(absolute);
@@ -159,7 +159,7 @@ int mayfly_service_address(const char *service, mayfly_scope scope, mayfly_addre
   int result = check_service(service, scope);
   if (result == 0)
     result = mf_os_runtime_directory(scope, &directory);
-  if (result < 0)
+  if (result != 0)
     return result;
   size_t most = made.family == MAYFLY_AF_UNIX ? mf_os_socket_path_max() : sizeof made.name - 1;
   int length = snprintf(made.name, sizeof made.name, "%s%s%s", directory, service, suffix);

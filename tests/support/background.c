@@ -17,8 +17,8 @@ static void *run(void *context) {
   return NULL;
 }
 
-void background_start(struct background *background, int (*function)(void *context), void *context) {
-  background->run = function;
+void background_start(struct background *background, int (*run)(void *context), void *context) {
+  background->run = run;
   background->context = context;
   atomic_init(&background->id, 0);
   assert_int_equal(pthread_create(&background->thread, NULL, run, background), 0);
