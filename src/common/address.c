@@ -93,7 +93,7 @@ static int arbitrary_unix(mayfly_address *address) {
   if (mf_os_socket_path_max() == 0)
     return mf_fail(MAYFLY_EAFNOSUPPORT, "find an arbitrary address: this system has no AF_UNIX");
   int result = socket_directory(&directory);
-  if (result < 0)
+  if (result != 0)
     return result;
   do {
     taken = mf_random_name(MF_NAME_SIZE, name);

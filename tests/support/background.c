@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void *run(void *context) {
+static void *in_thread(void *context) {
   struct background *background = context;
   atomic_store(&background->id, (int)syscall(SYS_gettid));
   background->result = background->run(background->context);
@@ -21,7 +21,7 @@ void background_start(struct background *background, int (*run)(void *context), 
   background->run = run;
   background->context = context;
   atomic_init(&background->id, 0);
-  assert_int_equal(pthread_create(&background->thread, NULL, run, background), 0);
+  assert_int_equal(pthread_create(&background->thread, NULL, in_thread, background), 0);
 }
 
 /* As /proc/PID/stat(5) has it. */
