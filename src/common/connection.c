@@ -133,6 +133,14 @@ static size_t growth(const mayfly_connection *connection, uint64_t lacking) {
   return room > connection->readahead ? room : connection->readahead;
 }
 
+/* Only where little is left: a buffer that grew with every read would be copied with every read. */
+static int make_room(mayfly_connection *connection, uint64_t lacking) {
+  size_t room = connection->capacity - connection->end;
+  if (room >= smaller(lacking, GROWTH) && room >= connection->readahead)
+    return 0;
+  return reserve(connection, growth(connection, lacking));
+}
+
 /* Ends receiving for good; the words stand already. */
 static int receive_over(mayfly_connection *connection, int error) {
   connection->receive_error = error;
@@ -197,7 +205,7 @@ static int receive_framed(mayfly_connection *connection, size_t max_length, int6
   while ((found = look(connection, &frame, &lacking)) == 0) {
     if (frame.header_size > 0 && frame.payload_size > max_length)
       break;
-    int result = reserve(connection, growth(connection, lacking));
+    int result = make_room(connection, lacking);
     if (result < 0)
       return result;
     size_t room = connection->capacity - connection->end;
