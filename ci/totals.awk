@@ -13,7 +13,7 @@ FNR == 1 { run = FILENAME; gsub(/.*\/|\.log$/, "", run) }
 # ctest says this before the block of a program that is not there, and then calls the block passed
 /^Unable to find executable/ { missing = 1 }
 /^[0-9]+\/[0-9]+ Testing: /  { program = $3; failed_before = number["failed"] + 0; tests = 0; current = reason = "" }
-/^\[ RUN      \] /           { current = $4; reason = ""; tests++ }
+/^\[ RUN      \] /           { current = substr($0, 14); reason = ""; tests++ }
 /^skipped: /                 { reason = substr($0, 10) }
 /^\[       OK \] /           { if (current != "") count("passed", program " " current) }
 /^\[  SKIPPED \] /           { if (current != "") count("skipped", program " " current) }
