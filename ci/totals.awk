@@ -16,9 +16,12 @@ FNR == 1 { run = FILENAME; gsub(/.*\/|\.log$/, "", run) }
 /^\[ RUN      \] /           { current = substr($0, 14); reason = ""; tests++ }
 /^skipped: /                 { reason = substr($0, 10) }
 /^\[       OK \] /           { if (current != "") count("passed", program " " current) }
-/^\[  SKIPPED \] /           { if (current != "") count("skipped", program " " current) }
+/^\[  SKIPPED \] /           { if (current != "") count("skipped", program " " current); else reason = substr($0, 14) }
 /^\[  FAILED  \] /           { if (current != "") count("failed", program " " current) }
-/^Test Passed\./             { if (missing) count("failed", program " was not built"); else if (!tests) count("passed") }
+/^Test Passed\./             {
+  if (missing) count("failed", program " was not built")
+  else if (!tests) count(reason == "" ? "passed" : "skipped", program)
+}
 /^Test Failed\./             { if (number["failed"] + 0 == failed_before) count("failed", program " " current) }
 /^Test (Passed|Failed)\./    { missing = 0 }
 
