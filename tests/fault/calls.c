@@ -72,6 +72,8 @@ int __wrap_open(const char *path, int flags, ...) {
   va_start(arguments, flags);
   mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
+  if (calls_hooks.open != NULL && (flags & O_CREAT) != 0)
+    calls_hooks.open(mode);
   return fails("open") ? -1 : __real_open(path, flags, mode);
 }
 
@@ -89,7 +91,7 @@ int __real_mkdir(const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode) {
   if (calls_hooks.mkdir != NULL)
-    calls_hooks.mkdir();
+    calls_hooks.mkdir(mode);
   return fails("mkdir") ? -1 : __real_mkdir(path, mode);
 }
 

@@ -4,6 +4,7 @@
 #define CALLS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* The nth call of `name` from now on fails, with that errno (getaddrinfo: or its own number), and so do the next ones,
  * `times` in all. */
@@ -14,7 +15,8 @@ int calls_stop(void); /* none fails any more; nonzero: it had come to that call 
 extern struct calls_hooks {
   int (*getentropy)(void *buffer, size_t size);
   void (*bind)(void);
-  void (*mkdir)(void);
+  void (*mkdir)(mode_t mode);
+  void (*open)(mode_t mode); /* only one that creates */
 } calls_hooks;
 
 #endif

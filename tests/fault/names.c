@@ -114,17 +114,23 @@ static void after_ten_thousand_names_it_gives_up(void **state) {
 
 /* The probe's names are drawn too: what is there is neither used nor touched. */
 static void a_probe_passes_over_a_name_that_is_taken(void **state) {
-  char taken[SCRATCH_PATH_SIZE], random[SCRATCH_PATH_SIZE];
+  char taken[SCRATCH_PATH_SIZE], random[SCRATCH_PATH_SIZE], victim[SCRATCH_PATH_SIZE];
+  struct stat status;
   first_name(*state, random);
   const char *name = strrchr(random, '/') + 1 + strlen(mayfly_gettempprefix());
   scratch_path(taken, *state, name);
-  assert_return_code(symlink("/etc/passwd", taken), errno);
+  scratch_path(victim, *state, "victim");
+  assert_return_code(close(open(victim, O_WRONLY | O_CREAT | O_EXCL, 0644)), errno);
+  assert_return_code(symlink(victim, taken), errno);
   setenv("TMPDIR", *state, 1);
   assert_ok(mayfly_settempdir(NULL));
   draw_again(2);
   assert_string_equal(mayfly_gettempdir(), *state);
   assert_int_equal(drawn, 3);
+  assert_return_code(stat(victim, &status), errno);
+  assert_int_equal(status.st_size, 0);
   assert_return_code(unlink(taken), errno);
+  assert_return_code(unlink(victim), errno);
   unsetenv("TMPDIR");
   draw_as_usual(NULL);
 }

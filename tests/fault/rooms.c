@@ -196,6 +196,29 @@ static void closing_a_listener(void **state) {
   fail_each(&(struct scenario){.run = close_listener, .prepare = listen_once, .removes = 1}, *state);
 }
 
+/* ---- modes ---- */
+
+static int made;
+
+static void expect_private(mode_t mode) {
+  assert_int_equal(mode & 077, 0);
+  made++;
+}
+
+/* Not made for all and then closed to them: somebody might be in by then. */
+static void what_is_made_is_private_from_its_first_moment(void **state) {
+  mode_t before = umask(0);
+  made = 0;
+  setenv("TMPDIR", *state, 1);
+  calls_hooks.mkdir = calls_hooks.open = expect_private;
+  assert_int_equal(search_and_make(*state), 0);
+  assert_int_equal(find_addresses(*state), 0);
+  calls_hooks.mkdir = calls_hooks.open = NULL;
+  unsetenv("TMPDIR");
+  assert_int_equal(made, 3); /* the probe's file, a directory, the process's own */
+  umask(before);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(making_a_directory),
@@ -206,6 +229,7 @@ int main(void) {
       test_in_scratch(finding_arbitrary_addresses),
       test_in_scratch(cleaning_up),
       test_in_scratch(closing_a_listener),
+      test_in_scratch(what_is_made_is_private_from_its_first_moment),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -387,24 +387,6 @@ static void a_child_forked_while_other_threads_make_can_make_and_exit(void **sta
   in_child(forks_among_makers, *state);
 }
 
-/* They never pause, so there is nearly always one in the middle of making. */
-static int cleans_up_among_makers(int parent, void *scratch) {
-  struct makers makers;
-  (void)parent;
-  expect_ok(mayfly_settempdir(scratch));
-  makers_start(&makers, scratch);
-  int64_t begin = now_ms();
-  for (int i = 0; i < ROUNDS(300); i++)
-    expect_ok(mayfly_cleanup());
-  expect(now_ms() - begin < 20000);
-  makers_stop(&makers);
-  return 0;
-}
-
-static void cleanup_is_not_held_up_by_threads_that_never_stop_making(void **state) {
-  in_child(cleans_up_among_makers, *state);
-}
-
 static void *clean_up_too(void *context) {
   for (int i = 0; i < ROUNDS(100); i++)
     expect_ok(mayfly_cleanup());
@@ -520,7 +502,6 @@ int main(void) {
       test_in_scratch(a_forked_childs_close_cleanup_and_exit_remove_nothing_of_its_parents),
       test_in_scratch(what_a_forked_child_makes_goes_with_it),
       test_in_scratch(a_child_forked_while_other_threads_make_can_make_and_exit),
-      test_in_scratch(cleanup_is_not_held_up_by_threads_that_never_stop_making),
       test_in_scratch(two_threads_may_clean_up_while_others_make),
       test_in_scratch(exit_leaves_nothing_of_what_other_threads_are_making),
       test_in_scratch(exit_in_a_programs_own_handler_does_not_hang_at_any_moment),

@@ -367,15 +367,22 @@ static void handle_and_say_where(int number) {
   handled = number;
 }
 
-/* Not the library's thread's: a handler may rely on being in one of the program's. */
+/* Not the library's thread's, even while the program's only thread does not want it. */
 static int handles_in_its_own_thread(int parent, void *scratch) {
+  sigset_t set;
   (void)parent;
   prepare(scratch);
   expect_ok(mayfly_cleanup_on_signals());
   expect(signal(SIGUSR1, handle_and_say_where) != SIG_ERR);
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
   for (int i = 0; i < 100; i++) {
     handled = 0;
-    expect(kill(getpid(), SIGUSR1) == 0 && handled == SIGUSR1);
+    expect(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0 && kill(getpid(), SIGUSR1) == 0);
+    for (int j = 0; j < 10; j++)
+      sched_yield();
+    expect(handled == 0);
+    expect(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 && handled == SIGUSR1);
     expect(pthread_equal(handled_in, pthread_self()));
   }
   return 0;
