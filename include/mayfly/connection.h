@@ -197,7 +197,8 @@ MAYFLY_API int mayfly_listen(const mayfly_address *address, const mayfly_endpoin
  *   MAYFLY_EAUTH: the wrong key, a handshake that is none, a peer that left or said nothing for `open_timeout_ms`, or
  *     had to make room for another (`opening_max`);
  *   MAYFLY_EPEER: not let in; the peer was told nothing;
- *   MAYFLY_EMFILE: no descriptor left. It is said once; the listener then tries again after 100 ms.
+ *   MAYFLY_EMFILE, MAYFLY_ENOMEM: no descriptor or memory left. It is said once; the listener then tries again after
+ *     100 ms.
  * MAYFLY_ETIMEDOUT: nobody was through in time. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL: a negative time that is not
  * MAYFLY_FOREVER. */
 MAYFLY_API int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection **connection);
@@ -353,7 +354,7 @@ typedef struct mayfly_wait_item {
  * ready too: call mayfly_accept() with a timeout of 0 on it. With a `count` of 0 it waits for the time alone, and
  * `items` may be NULL. Stands for wait(object_list, timeout), and poll(2).
  *
- * MAYFLY_EINVAL: an item with both pointers, or with neither and a negative `fd`; an end that only sends; a negative
+ * MAYFLY_EINVAL: an item with both pointers, or with neither and MAYFLY_NO_FD; an end that only sends; a negative
  * time that is not MAYFLY_FOREVER; `items` NULL with a count. MAYFLY_EBADF: a descriptor that is not open. */
 MAYFLY_API int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms);
 

@@ -347,7 +347,7 @@ static int send_gathered(mf_os_stream *stream, const mayfly_slice *slices, size_
 }
 
 int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices, size_t count, int64_t deadline) {
-  size_t total;
+  size_t total = 0;
   int result = total_size(slices, count, &total);
   if (result < 0)
     return result;
@@ -459,7 +459,7 @@ int mayfly_connection_close(mayfly_connection *connection) {
 
 int mayfly_pipe(int duplex, mayfly_connection *ends[2]) {
   mf_os_stream *streams[2];
-  mayfly_connection *made[2];
+  mayfly_connection *made[2] = {NULL, NULL};
   if (ends == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_pipe: ends is NULL");
   int result = mf_os_stream_pair(duplex, streams);

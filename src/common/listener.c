@@ -94,9 +94,14 @@ static int listen_anywhere(const mayfly_endpoint_options *options, mayfly_listen
 }
 
 int mayfly_listen(const mayfly_address *address, const mayfly_endpoint_options *options, mayfly_listener **listener) {
+  char words[MF_OS_WORDS_SIZE];
   if (listener == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_listen: listener is NULL");
-  return address != NULL ? make_listener(address, options, listener) : listen_anywhere(options, listener);
+  mf_words_keep(words);
+  int result = address != NULL ? make_listener(address, options, listener) : listen_anywhere(options, listener);
+  if (result == 0)
+    mf_words_put_back(words);
+  return result;
 }
 
 /* ---- one opening ---- */
@@ -314,7 +319,7 @@ static int await_one(mayfly_listener *listener, int64_t deadline) {
   return result;
 }
 
-int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection **connection) {
+static int accept_one(mayfly_listener *listener, int timeout_ms, mayfly_connection **connection) {
   int64_t deadline;
   if (listener == NULL || connection == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_accept: %s is NULL", listener == NULL ? "listener" : "connection");
@@ -332,6 +337,15 @@ int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection *
     return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->text);
   struct opening *opening = first_finished(listener);
   return opening != NULL ? hand_out(listener, opening, connection) : tell_failure(listener);
+}
+
+int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection **connection) {
+  char words[MF_OS_WORDS_SIZE];
+  mf_words_keep(words);
+  int result = accept_one(listener, timeout_ms, connection);
+  if (result == 0) /* what other peers failed by meanwhile is told when it is their turn */
+    mf_words_put_back(words);
+  return result;
 }
 
 /* ---- the rest ---- */

@@ -82,7 +82,7 @@ static int check_name(const mayfly_temp_options *options) {
 }
 
 int mf_template_from_options(const mayfly_temp_options *options, unsigned flags, struct mf_template *template) {
-  mayfly_temp_options taken;
+  mayfly_temp_options taken = MAYFLY_TEMP_OPTIONS_INIT;
   char *directory = NULL;
   int result = take_options(options, flags, &taken);
   if (result == 0)

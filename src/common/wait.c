@@ -100,16 +100,20 @@ static int wait_with_memory(mayfly_wait_item *items, size_t count, int64_t deadl
 }
 
 int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms) {
+  char words[MF_OS_WORDS_SIZE];
   int64_t deadline;
   int result = check(items, count);
   if (result == 0)
     result = mf_deadline_take(timeout_ms, "mayfly_wait", &deadline);
   if (result != 0)
     return result;
+  mf_words_keep(words);
   do /* a listener may have been busy with its peers only: then it goes on */
     result = wait_with_memory(items, count, deadline);
   while (result == 0 && !mf_deadline_passed(deadline));
   for (size_t i = 0; result == 0 && i < count; i++)
     items[i].ready = 0;
+  if (result >= 0) /* what a listener's peers failed by meanwhile, its accept tells */
+    mf_words_put_back(words);
   return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* crypto.c - random bytes from the kernel, HMACs from libcrypto. */
 #include "posix.h"
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <unistd.h>
 #ifdef __APPLE__
@@ -22,8 +23,11 @@ int mf_os_random(void *buffer, size_t size) {
 int mf_os_hmac(enum mf_digest digest, const void *key, size_t key_size, const void *data, size_t size,
                uint8_t out[MF_DIGEST_SIZE_MAX], size_t *out_size) {
   static const char *const names[MF_DIGEST_COUNT] = {[MF_MD5] = "MD5", [MF_SHA256] = "SHA256", [MF_SHA384] = "SHA384"};
-  if (EVP_Q_mac(NULL, "HMAC", NULL, names[digest], NULL, key, key_size, data, size, out, MF_DIGEST_SIZE_MAX,
-                out_size) == NULL)
+  ERR_set_mark(); /* a failure of ours is not to be found by who asks about a call of its own */
+  unsigned char *made =
+      EVP_Q_mac(NULL, "HMAC", NULL, names[digest], NULL, key, key_size, data, size, out, MF_DIGEST_SIZE_MAX, out_size);
+  ERR_pop_to_mark();
+  if (made == NULL)
     return mf_fail(MAYFLY_ENOTSUP, "HMAC-%s: libcrypto does not offer it (FIPS mode?)", names[digest]);
   return 0;
 }

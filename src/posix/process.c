@@ -151,8 +151,8 @@ static void handler(int number) {
   unsigned char byte = (unsigned char)number;
   if (atomic_load(&caught_by) != getpid()) /* a forked child, whose thread does not exist */
     end_by(number);
-  else if (write(caught[1], &byte, 1) < 0)
-    errno = saved; /* full: somebody has asked already */
+  else if (write(caught[1], &byte, 1) < 0 && errno != EAGAIN) /* full: somebody has asked already */
+    end_by(number);                                           /* closed behind our back: nobody listens any more */
   errno = saved;
 }
 
@@ -162,8 +162,10 @@ static void *end_when_caught(void *context) {
   do
     count = read(caught[0], &number, 1);
   while (count < 0 && errno == EINTR);
-  if (count != 1)
+  if (count != 1) { /* closed behind our back */
+    atomic_store(&caught_by, 0);
     return context;
+  }
   atomic_store(&ending_by_signal, number);
   hooked_signal();
   end_by(number);

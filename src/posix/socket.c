@@ -100,9 +100,8 @@ static int path_is_dead(const mayfly_address *address, const struct unix_name *n
 }
 
 /* flock has no deadline, so it is asked again. */
-static int lock_in_time(int fd) {
+static int lock_in_time(int fd, int64_t deadline) {
   const struct timespec pause = {0, LOCK_PAUSE_US * 1000L};
-  int64_t deadline = mf_os_clock_us() + LOCK_WAIT_US;
   while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR)
       return -1;
@@ -115,15 +114,27 @@ static int lock_in_time(int fd) {
   return 0;
 }
 
-/* The lock file, locked and still of that name: others unlink theirs when they are done. */
+/* 1: the file is locked and still of that name: others unlink theirs when they are done. 0: they did. A file that no
+ * taker can have made is nobody's lock, and is not to be removed afterwards either. */
+static int lock_named(int fd, const char *path, int64_t deadline) {
+  struct stat status;
+  if (fstat(fd, &status) != 0)
+    return -1;
+  if (!S_ISREG(status.st_mode) || status.st_size != 0 || status.st_uid != geteuid()) {
+    errno = EEXIST;
+    return -1;
+  }
+  return lock_in_time(fd, deadline) == 0 ? mf_posix_same(path, &status) : -1;
+}
+
 static int take_lock(const char *path) {
+  int64_t deadline = mf_os_clock_us() + LOCK_WAIT_US;
   for (;;) {
-    struct stat status;
     int fd;
-    MF_POSIX_RETRY(fd, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    MF_POSIX_RETRY(fd, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (fd < 0)
       return -1;
-    int same = lock_in_time(fd) == 0 && fstat(fd, &status) == 0 ? mf_posix_same(path, &status) : -1;
+    int same = lock_named(fd, path, deadline);
     if (same == 1)
       return fd;
     int saved = errno;
@@ -219,7 +230,7 @@ static int independent_of_chdir(const char *name, char **path) {
 
 static int bind_path(mf_os_listener *listener, const mayfly_address *address, const struct unix_name *name,
                      mode_t mode) {
-  char *path;
+  char *path = NULL;
   int result = independent_of_chdir(address->name, &path);
   if (result < 0)
     return result;
@@ -413,13 +424,14 @@ int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_
   return result;
 }
 
-/* What concerns one peer that is gone again, or its network, is no failure of the listener's. */
+/* What concerns one peer that is gone again, or its network, is no failure of the listener's (accept(2) names them). */
 static int accept_failed(void) {
-  int number = errno;
-  int result = mf_posix_fail("accept");
-  if (result == MAYFLY_EMFILE || result == MAYFLY_ENOMEM || number == EBADF || number == EINVAL || number == ENOTSOCK)
-    return result;
-  return MAYFLY_EAGAIN;
+  static const int passing[] = {EAGAIN,       ECONNABORTED, EPROTO,     ENETDOWN,  ENETUNREACH, EHOSTDOWN,
+                                EHOSTUNREACH, ENOPROTOOPT,  EOPNOTSUPP, ETIMEDOUT, EWOULDBLOCK, ECONNRESET};
+  for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
+    if (errno == passing[i])
+      return MAYFLY_EAGAIN;
+  return mf_posix_fail("accept");
 }
 
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from) {

@@ -299,7 +299,7 @@ static void cleaning_up_one_that_is_gone_is_no_failure(void **state) {
 }
 
 static void replace_by_directory(const char *path) {
-  char file[SCRATCH_PATH_SIZE + 16];
+  char file[SCRATCH_PATH_SIZE + 32];
   snprintf(file, sizeof file, "%s/theirs", path);
   expect(mkdir(path, 0755) == 0);
   int fd = open(file, O_WRONLY | O_CREAT, 0600);
@@ -321,7 +321,7 @@ static void replace_by_file(const char *path) {
 }
 
 static void remove_replaced_directory(const char *path) {
-  char file[SCRATCH_PATH_SIZE + 16];
+  char file[SCRATCH_PATH_SIZE + 32];
   snprintf(file, sizeof file, "%s/theirs", path);
   expect(unlink(file) == 0 && rmdir(path) == 0);
 }

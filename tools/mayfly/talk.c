@@ -3,7 +3,8 @@
  *
  * The listener serves all its clients from one loop over mayfly_wait(). A connection there never waits for the rest of
  * a message (its receive time is 0, and what has arrived is kept), so a client that stops in the middle holds up
- * nobody. The names in the file system are mayfly_cleanup_on_signals()' affair.
+ * nobody. One that does not take its echo does, for ECHO_PATIENCE_MS, and is dropped then. The names in the file system
+ * are mayfly_cleanup_on_signals()' affair.
  */
 
 #include "tool.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ECHO_PATIENCE_MS = 5000 };
+enum { ECHO_PATIENCE_MS = 500 };
 
 struct bytes {
   char *data; /* yours to free */
@@ -242,7 +243,7 @@ static void add_client(struct server *server, mayfly_connection *connection) {
 
 /* One peer that could not be accepted is no reason to end. */
 static int is_about_one_peer(int result) {
-  return result == MAYFLY_EAUTH || result == MAYFLY_EPEER || result == MAYFLY_EMFILE;
+  return result == MAYFLY_EAUTH || result == MAYFLY_EPEER || result == MAYFLY_EMFILE || result == MAYFLY_ENOMEM;
 }
 
 static int accept_client(struct server *server) {
