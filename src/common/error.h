@@ -6,9 +6,9 @@
 #include <mayfly/base.h>
 
 #ifdef __GNUC__
-#define MF_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define MF_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define MF_PRINTF(format, first)
+#define MF_PRINTF(text, first)
 #endif
 
 /* Sets mayfly_last_error() and returns `code`. The words name what was tried and on what; those that do not fit are

@@ -89,6 +89,7 @@ int mf_os_fd_close(mayfly_os_fd fd);                       /* MAYFLY_NO_FD: noth
 /* Owner only, exactly, whatever the umask; MAYFLY_EEXIST. The descriptor that comes back is held while the directory
  * lives: it is its identity, and with `locked` it says to a sweep, and to systemd-tmpfiles, that somebody is alive. */
 int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd);
+int mf_os_directory_still(const char *path, mayfly_os_fd held); /* nonzero: `path` still leads to what is held */
 /* The files in the directory that `held` leads to, then itself if `path` still leads there (MAYFLY_ESTOLEN: a stranger
  * was left), never through a link; `held` is closed, whatever happens. A directory in it is MAYFLY_ENOTEMPTY. */
 int mf_os_directory_remove(const char *path, mayfly_os_fd held);
@@ -100,8 +101,9 @@ typedef struct mf_os_listener mf_os_listener;
 
 size_t mf_os_socket_path_max(void); /* bytes that an AF_UNIX path may have; 0: this system has none */
 
-/* `bound` gets the address that peers connect to. `any_user`: whoever reaches the address may connect. */
-int mf_os_listen(const mayfly_address *address, int any_user, int backlog, mf_os_listener **listener,
+/* `bound` gets the address that peers connect to. Of the `flags` MAYFLY_ENDPOINT_ANY_USER counts: whoever reaches the
+ * address may connect; and, for a pipe, MAYFLY_ENDPOINT_PIPE_BYTES. */
+int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_os_listener **listener,
                  mayfly_address *bound);
 /* MAYFLY_EAGAIN: nobody is waiting. `from` gets the peer's own address (AF_UNIX: mostly a path of ""). */
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
@@ -111,7 +113,8 @@ int mf_os_listener_remove_name(
     mf_os_listener *listener); /* its own, and only its own, once; another thread may be using it */
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
 
-int mf_os_connect(const mayfly_address *address, int64_t deadline, mf_os_stream **stream);
+/* Without MAYFLY_ENDPOINT_ANY_USER in `flags` a pipe of another user's is MAYFLY_EPEER. */
+int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadline, mf_os_stream **stream);
 
 /* ---- stream.c, pipe.c: one connected byte stream ------------------------------ */
 
