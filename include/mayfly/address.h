@@ -44,7 +44,7 @@ extern "C" {
 
 /* What kind of address: the `family` argument of Listener() and Client(). */
 typedef enum mayfly_family {
-  MAYFLY_AF_UNSPEC, /* none: as an argument, the system's default where a function says so      (None) */
+  MAYFLY_AF_UNSPEC, /* none                                                                     (None) */
   MAYFLY_AF_INET,   /* TCP, over IPv4 or IPv6                                              ('AF_INET') */
   MAYFLY_AF_UNIX,   /* a socket in the file system, or in Linux's abstract namespace       ('AF_UNIX') */
   MAYFLY_AF_PIPE    /* a named pipe of Windows                                             ('AF_PIPE') */
@@ -70,8 +70,7 @@ typedef struct mayfly_address {
 /* The size of a buffer that is enough for mayfly_address_format(), whatever the address. */
 #define MAYFLY_ADDRESS_TEXT_SIZE 272
 
-/* A fresh address to listen on, of `family`; MAYFLY_AF_UNSPEC: of mayfly_default_family(). Stands for
- * arbitrary_address(family).
+/* A fresh address to listen on, of `family`. Stands for arbitrary_address(family).
  *
  *  - AF_INET is "localhost:0": the port is the system's choice, once a listener is there.
  *  - AF_UNIX is a free path, "sock-" and 8 random characters, in a directory that this process owns alone (mode 0700),
@@ -79,10 +78,9 @@ typedef struct mayfly_address {
  *    directory's own path is too long for a socket, it is under the first of /tmp, /var/tmp and /usr/tmp that will do.
  *  - AF_PIPE is "\\.\pipe\pyc-PID-COUNTER-" and 16 random characters. It can be had on POSIX too, as text.
  *
- * MAYFLY_EINVAL: no family. MAYFLY_EAFNOSUPPORT, on Windows: AF_UNIX. MAYFLY_ENAMETOOLONG: no directory has a path that
- * is short enough. MAYFLY_ENOENT: there is no usable temporary directory. MAYFLY_ECANCELED: the process is ending.
- * Else what making a directory can give: MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_EMFILE, MAYFLY_ENOMEM,
- * MAYFLY_EIO. */
+ * MAYFLY_EAFNOSUPPORT: no family; on Windows: AF_UNIX. MAYFLY_ENAMETOOLONG: no directory has a path that is short
+ * enough. MAYFLY_ENOENT: there is no usable temporary directory. MAYFLY_ECANCELED: the process is ending. Else what
+ * making a directory can give: MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_EMFILE, MAYFLY_ENOMEM, MAYFLY_EIO. */
 MAYFLY_API int mayfly_arbitrary_address(mayfly_family family, mayfly_address *address);
 
 /* The lasting address of the service that is called `service`: the same for its server and for each client, now and

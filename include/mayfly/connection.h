@@ -79,7 +79,7 @@
  * Different objects may be used from different threads at any time. One connection may have one thread that sends and
  * one that receives, polls or waits; one listener has one thread that accepts or waits. mayfly_connection_shutdown()
  * and mayfly_listener_shutdown() may be called from any thread and from a signal handler, as long as the object is not
- * being closed. After a shutdown every call on the object gives MAYFLY_ECANCELED, but for the functions that only tell
+ * being closed. After a shutdown every call on the object gives MAYFLY_ECANCELED, but for those that only tell or set
  * something of it, and its close.
  */
 #ifndef MAYFLY_CONNECTION_H
@@ -237,8 +237,8 @@ MAYFLY_API int mayfly_listener_close(mayfly_listener *listener);
  * MAYFLY_ECONNREFUSED: nobody listens there. MAYFLY_ENOENT, MAYFLY_ENOTDIR: no such path. MAYFLY_EACCES: the path's
  * permissions. MAYFLY_ENAMETOOLONG: a path that no socket can have. MAYFLY_ETIMEDOUT: not in time; the words say
  * whether connecting or the handshake was. MAYFLY_EPEER: `admit` said no; on Windows: the pipe is another user's.
- * MAYFLY_EAUTH: the server has another key, does not do the handshake, or ended inside it. MAYFLY_ECONNRESET: the
- * server or the network dropped the connection. MAYFLY_EMFILE: no descriptor left. */
+ * MAYFLY_EAUTH: the server has another key, does not do the handshake, or ended inside it. MAYFLY_EMFILE: no descriptor
+ * left. */
 MAYFLY_API int mayfly_connect(const mayfly_address *address, const mayfly_endpoint_options *options,
                               mayfly_connection **connection);
 
@@ -264,17 +264,19 @@ MAYFLY_API const mayfly_peer *mayfly_connection_peer(const mayfly_connection *co
  * done without waiting. Both are MAYFLY_FOREVER at first, as always in Python. Not while another thread is inside a
  * call on the connection.
  *
- * MAYFLY_EINVAL: a negative time that is not MAYFLY_FOREVER. MAYFLY_ECANCELED: shut down. */
+ * MAYFLY_EINVAL: a negative time that is not MAYFLY_FOREVER. */
 MAYFLY_API int mayfly_connection_set_timeouts(mayfly_connection *connection, int receive_ms, int send_ms);
 
 /* How many bytes may be read ahead from now on, as the option `readahead`; 0: none. Only while nothing is buffered.
  *
- * MAYFLY_EBUSY: bytes that were read ahead, or part of a message, are in the buffer. MAYFLY_ECANCELED: shut down. */
+ * MAYFLY_EINVAL: bytes that were read ahead, or part of a message, are in the buffer; more bytes than memory can be; an
+ * end that only sends. */
 MAYFLY_API int mayfly_connection_set_readahead(mayfly_connection *connection, size_t bytes);
 
-/* The largest message to receive from now on, as the option `message_size_max`; 0: its default.
+/* The largest message to receive from now on, in bytes; unlike in the option 0 is no default, it leaves empty messages
+ * only.
  *
- * MAYFLY_ECANCELED: shut down. */
+ * MAYFLY_EINVAL: NULL. */
 MAYFLY_API int mayfly_connection_set_message_size_max(mayfly_connection *connection, uint64_t bytes);
 
 /* Ends both directions: blocked calls and later ones give MAYFLY_ECANCELED, the peer sees the end, and in mayfly_wait()
@@ -302,7 +304,7 @@ MAYFLY_API int mayfly_send_bytes(mayfly_connection *connection, const void *data
 /* Sends `count` slices, one after the other, as one message, without putting them together first. `slices` may be NULL
  * if `count` is 0, which sends an empty message. Stands for writev(2).
  *
- * Errors are those of mayfly_send_bytes(), and MAYFLY_EINVAL for slices that together pass SIZE_MAX. */
+ * Errors are those of mayfly_send_bytes(), and MAYFLY_EINVAL for slices that together are larger than memory can be. */
 MAYFLY_API int mayfly_send_gather(mayfly_connection *connection, const mayfly_slice *slices, size_t count);
 
 /* Receives one message without a copy: *data are its *size bytes, in the connection's own memory, valid until the next
@@ -360,9 +362,9 @@ MAYFLY_API int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms
  * mayfly_pipe(). The peer must be in mayfly_answer_challenge() meanwhile. `flags`: MAYFLY_ENDPOINT_ALLOW_MD5 or 0. The
  * connection's own timeouts hold. Close the connection after a failure. Stands for deliver_challenge().
  *
- * MAYFLY_EAUTH: the peer does not have the key, or what it says is no answer. MAYFLY_EINVAL: a key of no bytes, another
- * flag, an end that goes one way only. MAYFLY_ENOTSUP: the system's cryptography lacks a digest. Else what a send or a
- * receive gives. */
+ * MAYFLY_EAUTH: the peer does not have the key, what it says is no answer, or it is gone. MAYFLY_EINVAL: a key of no
+ * bytes, another flag, an end that goes one way only. MAYFLY_ENOTSUP: the system's cryptography lacks a digest. Else
+ * what a send or a receive gives. */
 MAYFLY_API int mayfly_deliver_challenge(mayfly_connection *connection, const void *authkey, size_t size,
                                         unsigned flags);
 

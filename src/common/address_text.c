@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* address_text.c - an address as text, and back. */
-
 #include "address_text.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* error_text.c - the errors of base.h by name and in a sentence, and the version. */
-
 #include <mayfly/base.h>
 
 #define ERRORS(X)                                                                                                      \

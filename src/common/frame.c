@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* frame.c - the length header of multiprocessing.connection: a big-endian int32, or -1 and a uint64. */
-
 #include "frame.h"
 #include <mayfly/base.h>
 

@@ -10,7 +10,6 @@
  *
  * A failure ends the cycle where it stands, but for one in step 1, which still takes step 2 to say #FAILURE#.
  */
-
 #include "handshake.h"
 #include <mayfly/base.h>
 #include <string.h>

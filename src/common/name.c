@@ -3,7 +3,6 @@
  *
  * 2^64 is no multiple of 37^8, so some names are likelier than others, by one part in five million: far below what
  * anyone who guesses could use. A byte per character would not be: 256 / 37 prefers 34 of the 37 by a sixth. */
-
 #include "name.h"
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789_";

@@ -70,9 +70,10 @@ enum {
 /* Candidate for the temporary directory, as Python orders them; absolute. Yours to free. MAYFLY_EAGAIN: this one is
  * not given, take the next. MAYFLY_ENOENT: there are no more. */
 int mf_os_temp_candidate(size_t index, char **path);
-int mf_os_path_absolute(const char *path, char **absolute);   /* lexically, as os.path.abspath; yours to free */
-int mf_os_path_exists(const char *path);                      /* 1, 0 or an error; links are not followed */
-int mf_os_runtime_directory(mayfly_scope scope, char **path); /* where lasting sockets belong; yours to free */
+int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
+int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
+/* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
+int mf_os_runtime_directory(mayfly_scope scope, char **path);
 mayfly_family mf_os_default_family(void);
 int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no "..", no reserved name; MAYFLY_EINVAL */
 
@@ -126,6 +127,7 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
 /* All of them, in one system call where the system can; one message where messages are kept. MAYFLY_ETIMEDOUT: nothing
  * has left. MAYFLY_EPIPE: ran out of time in the middle, or the peer is gone. */
 int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline);
+int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline);         /* 1: a read would not wait; 0: too late */
 void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
 int mf_os_stream_shutdown(
     mf_os_stream *stream); /* from any thread or a signal handler: all else gives MAYFLY_ECANCELED */

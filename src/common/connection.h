@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* connection.h - what listener.c, wait.c and the challenges need of a connection beyond its public functions. */
+#ifndef MF_CONNECTION_H
+#define MF_CONNECTION_H
+
+#include "endpoint.h"
+#include "os.h"
+
+enum { MF_READABLE = 1, MF_WRITABLE = 2 };
+
+/* Takes the stream over: on failure it is closed. */
+int mf_connection_new(mf_os_stream *stream, unsigned directions, mayfly_connection **connection);
+/* What holds once the connection is open, and not yet during the handshake. */
+void mf_connection_configure(mayfly_connection *connection, const mayfly_endpoint_options *options);
+mf_os_stream *mf_connection_stream(const mayfly_connection *connection);
+/* What every function on a connection begins with: it is there, and goes in these directions. */
+int mf_connection_check(const mayfly_connection *connection, const char *function, unsigned directions);
+int64_t mf_connection_receive_deadline(const mayfly_connection *connection);
+int64_t mf_connection_send_deadline(const mayfly_connection *connection);
+/* mayfly_recv_bytes and mayfly_send_gather, until a deadline. */
+int mf_connection_receive(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
+                          size_t *size);
+int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices, size_t count, int64_t deadline);
+/* 1: the next receive need not read: a whole message is there, or reading is over. */
+int mf_connection_has_message(const mayfly_connection *connection);
+/* Carries the handshake on. MAYFLY_ETIMEDOUT: not through yet, nothing is lost; MAYFLY_EAUTH, in words: it failed. */
+int mf_connection_handshake(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,
+                            int64_t send_deadline);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* error.c - the words of this thread's last failure. */
+#include "error.h"
+#include "os.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int keep(int code, const char *text, int length) {
+  char *words = mf_os_words();
+  if (words == NULL)
+    return code;
+  snprintf(words, MF_OS_WORDS_SIZE, "%s", text);
+  if (length >= MF_OS_WORDS_SIZE)
+    memcpy(words + MF_OS_WORDS_SIZE - 4, "...", 4);
+  return code;
+}
+
+int mf_fail(int code, const char *format, ...) {
+  char text[MF_OS_WORDS_SIZE]; /* not the words at once: an argument may be the words that stand there */
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  return keep(code, text, length);
+}
+
+int mf_fail_in(int code, const char *format, ...) {
+  char what[MF_OS_WORDS_SIZE];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(what, sizeof what, format, arguments);
+  va_end(arguments);
+  return mf_fail(code, "%s: %s", what, mayfly_last_error());
+}
+
+const char *mayfly_last_error(void) {
+  const char *words = mf_os_words();
+  return words != NULL ? words : "out of memory";
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* tempdir.c - which directory is the temporary one: searched once, as Python does, each candidate with a real file.
+ *
+ * The text of every directory that was ever handed out stays for the life of the process, each once. */
+#include "tempdir.h"
+#include "error.h"
+#include "os.h"
+#include "template.h"
+#include <mayfly/tempfile.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROBE_TRIES = 100 };
+
+struct known {
+  struct known *next;
+  char path[];
+};
+
+static struct {
+  struct known *known;
+  const char *chosen; /* one of them; NULL: not searched yet */
+} tempdir;
+
+/* Keeps the text for good; NULL: no memory. */
+static const char *keep(const char *path) {
+  for (const struct known *entry = tempdir.known; entry != NULL; entry = entry->next)
+    if (strcmp(entry->path, path) == 0)
+      return entry->path;
+  size_t size = strlen(path) + 1;
+  struct known *made = malloc(sizeof *made + size);
+  if (made == NULL) {
+    mf_fail(MAYFLY_ENOMEM, "remember the temporary directory %s: no memory", path);
+    return NULL;
+  }
+  memcpy(made->path, path, size);
+  made->next = tempdir.known;
+  tempdir.known = made;
+  return made->path;
+}
+
+static int probe(const char *path) {
+  static const char text[] = "blat"; /* Python's */
+  mayfly_os_fd fd;
+  int result = mf_os_file_create(path, &fd);
+  if (result < 0)
+    return result;
+  result = mf_os_file_write(fd, text, sizeof text - 1);
+  int removed = mf_os_file_discard(fd, path);
+  return result < 0 ? result : removed;
+}
+
+int mf_tempdir_is_usable(const char *directory) {
+  struct mf_template template;
+  int result = mf_template_init(directory, "", "", &template);
+  for (int i = 0; result == 0 && i < PROBE_TRIES; i++) {
+    result = mf_template_next(&template);
+    if (result == 0)
+      result = probe(template.path);
+    if (result == 0) {
+      mf_template_clear(&template);
+      return 1;
+    }
+    if (result == MAYFLY_EEXIST)
+      result = 0;
+  }
+  mf_template_clear(&template);
+  return 0;
+}
+
+static const char *search(void) {
+  char tried[MF_OS_WORDS_SIZE] = "";
+  char *path;
+  int result;
+  for (size_t index = 0; (result = mf_os_temp_candidate(index, &path)) != MAYFLY_ENOENT; index++) {
+    if (result == MAYFLY_EAGAIN)
+      continue;
+    if (result < 0)
+      return NULL;
+    const char *chosen = NULL;
+    int usable = mf_tempdir_is_usable(path);
+    if (usable)
+      chosen = keep(path);
+    size_t used = strlen(tried);
+    snprintf(tried + used, sizeof tried - used, "%s%s", used == 0 ? "" : ", ", path);
+    free(path);
+    if (usable)
+      return chosen;
+  }
+  mf_fail(MAYFLY_ENOENT, "find a usable temporary directory: none among %s", tried);
+  return NULL;
+}
+
+const char *mayfly_gettempdir(void) {
+  mf_os_lock(MF_OS_LOCK_TEMPDIR);
+  if (tempdir.chosen == NULL)
+    tempdir.chosen = search();
+  const char *chosen = tempdir.chosen;
+  mf_os_unlock(MF_OS_LOCK_TEMPDIR);
+  return chosen;
+}
+
+const char *mayfly_gettempdirb(void) {
+  return mayfly_gettempdir();
+}
+
+int mayfly_settempdir(const char *dir) {
+  const char *chosen = NULL;
+  if (dir != NULL && *dir == '\0')
+    return mf_fail(MAYFLY_EINVAL, "set the temporary directory: its name is empty");
+  mf_os_lock(MF_OS_LOCK_TEMPDIR);
+  if (dir != NULL)
+    chosen = keep(dir);
+  int result = dir != NULL && chosen == NULL ? MAYFLY_ENOMEM : 0;
+  if (result == 0)
+    tempdir.chosen = chosen;
+  mf_os_unlock(MF_OS_LOCK_TEMPDIR);
+  return result;
+}
+
+const char *mayfly_gettempprefix(void) {
+  return "tmp";
+}
+
+const char *mayfly_gettempprefixb(void) {
+  return mayfly_gettempprefix();
+}

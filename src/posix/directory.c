@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* directory.c - directories that are ours alone. */
+#include "posix.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* A umask may have left a directory that even its owner can't open: then its mode is set through O_PATH first. */
+static int open_made(const char *path) {
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0 || errno != EACCES)
+    return fd;
+  if (fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW) != 0)
+    return -1;
+  return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int make_private(int fd, int locked) {
+  struct stat status;
+  if (fstat(fd, &status) != 0)
+    return -1;
+  if ((status.st_mode & 0777) != 0700 && fchmod(fd, 0700) != 0)
+    return -1;
+  return locked ? flock(fd, LOCK_SH) : 0;
+}
+
+int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd) {
+  if (mkdir(path, 0700) != 0)
+    return mf_posix_fail("make the directory %s", path);
+  int made = open_made(path);
+  if (made >= 0 && make_private(made, locked) == 0) {
+    *fd = made;
+    return 0;
+  }
+  int result = mf_posix_fail("make the directory %s: make it private", path);
+  if (made >= 0)
+    close(made);
+  rmdir(path);
+  return result;
+}
+
+int mf_os_directory_still(const char *path, mayfly_os_fd held) {
+  struct stat status;
+  return fstat((int)held, &status) == 0 && mf_posix_same(path, &status);
+}
+
+/* How many entries were removed; a directory stays. */
+static int remove_entries(DIR *directory) {
+  int removed = 0;
+  struct dirent *entry;
+  rewinddir(directory);
+  while ((entry = readdir(directory)) != NULL) {
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+        unlinkat(dirfd(directory), entry->d_name, 0) == 0)
+      removed++;
+  }
+  return removed;
+}
+
+static int empty(int held, const char *path) {
+  int fd = openat(held, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* reading moves the position of the open file */
+  DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+  if (directory == NULL) {
+    int result = mf_posix_fail("list the directory %s", path);
+    if (fd >= 0)
+      close(fd);
+    return result;
+  }
+  while (remove_entries(directory) > 0) /* removing while reading may hide some */
+    ;
+  closedir(directory);
+  return 0;
+}
+
+int mf_os_directory_remove(const char *path, mayfly_os_fd held) {
+  int result = 0;
+  if (!mf_os_directory_still(path, held))
+    result = mf_fail(MAYFLY_ESTOLEN, "remove %s: the name no longer leads to what was made", path);
+  if (result == 0)
+    result = empty((int)held, path);
+  if (result == 0 && rmdir(path) != 0)
+    result = mf_posix_fail("remove the directory %s", path);
+  close((int)held);
+  return result;
+}

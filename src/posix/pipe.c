@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* pipe.c - pairs of connected ends, and descriptors as they should be born: close-on-exec and without SIGPIPE. */
+#include "posix.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+#ifdef __APPLE__ /* which has no way to ask for it at birth: a fork at the wrong moment inherits the descriptor */
+
+static int born(int fd, int flags) {
+  int on = 1;
+  if (fd < 0)
+    return -1;
+  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, flags) == 0)
+    return fd;
+  close(fd);
+  return -1;
+}
+
+int mf_posix_pipe(int fds[2]) {
+  if (pipe(fds) != 0)
+    return -1;
+  if (fcntl(fds[0], F_SETFD, FD_CLOEXEC) == 0 && fcntl(fds[1], F_SETFD, FD_CLOEXEC) == 0 &&
+      fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0)
+    return 0;
+  close(fds[0]);
+  close(fds[1]);
+  return -1;
+}
+
+int mf_posix_socket(int family, int type) {
+  return born(socket(family, type, 0), O_NONBLOCK);
+}
+
+int mf_posix_accept(int listening, struct sockaddr *address, socklen_t *size) {
+  return born(accept(listening, address, size), 0);
+}
+
+static int socket_pair(int fds[2]) {
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
+    return -1;
+  if (born(fds[0], 0) >= 0 && born(fds[1], 0) >= 0)
+    return 0;
+  close(fds[0]);
+  close(fds[1]);
+  return -1;
+}
+
+#else
+
+int mf_posix_pipe(int fds[2]) {
+  if (pipe2(fds, O_CLOEXEC) != 0)
+    return -1;
+  return fcntl(fds[1], F_SETFL, O_NONBLOCK);
+}
+
+int mf_posix_socket(int family, int type) {
+  return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+int mf_posix_accept(int listening, struct sockaddr *address, socklen_t *size) {
+  return accept4(listening, address, size, SOCK_CLOEXEC);
+}
+
+static int socket_pair(int fds[2]) {
+  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+}
+
+#endif
+
+int mf_posix_blocking(int fd) {
+  return fcntl(fd, F_SETFL, 0);
+}
+
+int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]) {
+  mf_os_stream *made[2];
+  int fds[2];
+  if (socket_pair(fds) != 0)
+    return mf_posix_fail("make a pipe");
+  if (!duplex && shutdown(fds[0], SHUT_WR) != 0) { /* which shuts the other end for reading too */
+    int result = mf_posix_fail("make a pipe: shut one direction");
+    close(fds[0]);
+    close(fds[1]);
+    return result;
+  }
+  int result = mf_posix_stream_new(fds[0], &made[0]);
+  if (result < 0) {
+    close(fds[1]);
+    return result;
+  }
+  result = mf_posix_stream_new(fds[1], &made[1]);
+  if (result < 0) {
+    mf_os_stream_close(made[0]);
+    return result;
+  }
+  ends[0] = made[0];
+  ends[1] = made[1];
+  return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* posix.h - what the files of this backend share. Includes come after it: it asks for the system's extensions. */
+#ifndef MF_POSIX_H
+#define MF_POSIX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "../common/error.h"
+#include "../common/os.h"
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE, set when the socket is made */
+#endif
+
+/* ---- error.c ---- */
+
+/* errno as one of ours; MAYFLY_EIO where it has no name of ours. */
+int mf_posix_code(int number);
+/* To be called on the line after the call that failed: the words, ": " and what errno says; returns its code. */
+int mf_posix_fail(const char *format, ...) MF_PRINTF(1, 2);
+
+/* ---- file.c ---- */
+
+/* 1: `path`, links not followed, is what `status` tells of; 0: it is something else, or not there. */
+int mf_posix_same(const char *path, const struct stat *status);
+
+/* ---- stream.c ---- */
+
+struct mf_os_stream {
+  int fd;
+  atomic_int shut;
+};
+
+/* Takes `fd` over: on failure it is closed. */
+int mf_posix_stream_new(int fd, mf_os_stream **stream);
+
+/* ---- socket.c ---- */
+
+struct mf_os_listener {
+  int fd;
+  int wake[2]; /* a byte in it, never read, wakes all who wait: shutdown(2) does not do so everywhere */
+  atomic_int shut;
+  struct stat status; /* who `path` is */
+  char *path;         /* absolute, so that a later chdir does not matter; NULL: there is no name to remove */
+  atomic_int removed;
+};
+
+/* ---- pipe.c: descriptors as they should be born ---- */
+
+int mf_posix_pipe(int fds[2]);             /* close-on-exec, the writing end never blocks; -1: errno */
+int mf_posix_socket(int family, int type); /* close-on-exec, without SIGPIPE, O_NONBLOCK; -1: errno */
+int mf_posix_accept(int listening, struct sockaddr *address, socklen_t *size); /* close-on-exec, blocking; -1: errno */
+int mf_posix_blocking(int fd); /* takes O_NONBLOCK away from a socket that nobody shares yet */
+
+/* ---- wait.c ---- */
+
+/* 1: one of `events`, an error or an end is there. 0: the deadline passed. */
+int mf_posix_wait(int fd, short events, int64_t deadline);
+
+#endif
