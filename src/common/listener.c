@@ -51,8 +51,7 @@ static int listen_at(mayfly_listener *listener, const mayfly_address *address) {
   int result = mf_registry_begin();
   if (result < 0)
     return result;
-  result = mf_os_listen(address, (options->flags & MAYFLY_ENDPOINT_ANY_USER) != 0, options->backlog, &listener->os,
-                        &listener->address);
+  result = mf_os_listen(address, options->flags, options->backlog, &listener->os, &listener->address);
   mf_registry_end(result == 0 ? &listener->entry : NULL);
   return result;
 }

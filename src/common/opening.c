@@ -103,7 +103,7 @@ static int open_to(const mayfly_address *address, const struct mf_endpoint *endp
   int64_t deadline = mf_endpoint_deadline(endpoint->options.open_timeout_ms);
   mf_os_stream *stream;
   mayfly_connection *made;
-  int result = mf_os_connect(address, deadline, &stream);
+  int result = mf_os_connect(address, endpoint->options.flags, deadline, &stream);
   if (result < 0)
     return result;
   result = mf_connection_new(stream, MF_READABLE | MF_WRITABLE, &made);

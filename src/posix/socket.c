@@ -376,13 +376,13 @@ static int listen_inet_at(const mayfly_address *address, int backlog, mf_os_list
   return result;
 }
 
-int mf_os_listen(const mayfly_address *address, int any_user, int backlog, mf_os_listener **listener,
+int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_os_listener **listener,
                  mayfly_address *bound) {
   if (address->family == MAYFLY_AF_INET)
     return listen_inet_at(address, backlog, listener, bound);
   if (address->family != MAYFLY_AF_UNIX)
     return mf_fail(MAYFLY_EAFNOSUPPORT, "listen on %s: this system has no AF_PIPE", address->name);
-  int result = listen_unix_at(address, any_user, backlog, listener);
+  int result = listen_unix_at(address, (flags & MAYFLY_ENDPOINT_ANY_USER) != 0, backlog, listener);
   if (result == 0)
     *bound = *address;
   return result;
@@ -552,7 +552,8 @@ static int connect_unix_to(const mayfly_address *address, int64_t deadline, int 
   return result;
 }
 
-int mf_os_connect(const mayfly_address *address, int64_t deadline, mf_os_stream **stream) {
+int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadline, mf_os_stream **stream) {
+  (void)flags;
   int fd = -1;
   int result;
   if (address->family == MAYFLY_AF_INET)

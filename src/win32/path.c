@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* path.c - paths as text, UTF-8 on our side and UTF-16 on the system's, and the places that the system sets aside. */
 #include "win32.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,12 +163,10 @@ int mf_os_runtime_directory(mayfly_scope scope, char **path) {
   if (result < 0)
     return result;
   size_t length = sid != NULL ? strlen(sid) : 0;
-  char *made = malloc(sizeof pipes + length + 1);
-  if (made != NULL) {
-    memcpy(made, pipes, sizeof pipes);
-    if (sid != NULL)
-      memcpy(made + sizeof pipes - 1, sid, length + 1);
-  }
+  size_t size = sizeof pipes + length + 1;
+  char *made = malloc(size);
+  if (made != NULL)
+    snprintf(made, size, "%s%s%s", pipes, sid != NULL ? sid : "", sid != NULL ? "-" : "");
   free(sid);
   if (made == NULL)
     return mf_fail(MAYFLY_ENOMEM, "find where lasting pipes belong: no memory");

@@ -166,6 +166,12 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
   return count;
 }
 
+int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline) {
+  struct mf_os_wait_item item = {.stream = stream};
+  int ready = mf_os_wait(&item, 1, deadline);
+  return ready == 1 && stream->shut ? ran_out(stream, "poll") : ready;
+}
+
 /* ---- writing ---- */
 
 struct cursor { /* what of the slices has not left yet */
