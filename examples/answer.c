@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int fail(void) {
-  fprintf(stderr, "answer: %s\n", mayfly_last_error());
+static int fail(const char *who) {
+  fprintf(stderr, "%s: %s\n", who, mayfly_last_error());
   return 1;
 }
 
@@ -33,10 +33,10 @@ static int answer_caller(mayfly_connection *connection) {
   size_t size;
 
   if (mayfly_recv_bytes(connection, SIZE_MAX, &data, &size) < 0)
-    return fail();
+    return fail("C listener");
   printf("C listener: heard \"%.*s\"\n", (int)size, (const char *)data);
   snprintf(answer, sizeof answer, "C heard your %zu bytes", size);
-  return mayfly_send_bytes(connection, answer, strlen(answer)) < 0 ? fail() : 0;
+  return mayfly_send_bytes(connection, answer, strlen(answer)) < 0 ? fail("C listener") : 0;
 }
 
 static int answer_callers(mayfly_listener *listener, int count) {
@@ -45,7 +45,7 @@ static int answer_callers(mayfly_listener *listener, int count) {
 
   for (int i = 0; i < count && !failed; i++) {
     if (mayfly_accept(listener, MAYFLY_FOREVER, &connection) < 0)
-      return fail();
+      return fail("C listener");
     failed = answer_caller(connection);
     mayfly_connection_close(connection);
   }
@@ -59,7 +59,7 @@ static int run_listener(int count) {
   int failed;
 
   if (mayfly_listen(NULL, &options, &listener) < 0)
-    return fail();
+    return fail("C listener");
   mayfly_address_format(mayfly_listener_address(listener), text, sizeof text);
   printf("%s\n", text);
   fflush(stdout);
@@ -77,10 +77,10 @@ static int run_caller(const char *address_text, const char *message) {
   int failed = 0;
 
   if (mayfly_address_parse(address_text, &address) < 0 || mayfly_connect(&address, &options, &connection) < 0)
-    return fail();
+    return fail("C client");
   if (mayfly_send_bytes(connection, message, strlen(message)) < 0 ||
       mayfly_recv_bytes(connection, SIZE_MAX, &data, &size) < 0)
-    failed = fail();
+    failed = fail("C client");
   else
     printf("C client: was answered \"%.*s\"\n", (int)size, (const char *)data);
   mayfly_connection_close(connection);

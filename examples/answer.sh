@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # answer.sh ANSWER PYTHON - the conversation of ci/demo: the program ANSWER (answer.c) and PYTHON, both ways round.
 set -eu
+exec 2>&1
 answer=$1 python=$2
 here=$(dirname "$0")
 folder=$(mktemp -d)

@@ -248,6 +248,8 @@ int mf_connection_receive(mayfly_connection *connection, size_t max_length, int6
                           size_t *size) {
   if (connection->receive_error < 0)
     return receive_again(connection);
+  if (buffered(connection) > 0 && mf_os_stream_is_shut(connection->stream))
+    return mf_fail(MAYFLY_ECANCELED, "receive: the connection was shut down");
   reclaim(connection);
   if (mf_os_stream_keeps_messages(connection->stream))
     return receive_kept(connection, max_length, deadline, data, size);
@@ -373,7 +375,7 @@ int mayfly_poll(mayfly_connection *connection, int timeout_ms) {
     result = mf_deadline_take(timeout_ms, "mayfly_poll", &deadline);
   if (result < 0)
     return result;
-  if (mf_connection_has_message(connection))
+  if (mf_connection_has_message(connection) && !mf_os_stream_is_shut(connection->stream))
     return 1;
   return mf_os_stream_poll(connection->stream, deadline);
 }

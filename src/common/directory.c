@@ -40,7 +40,7 @@ int mayfly_mkdtemp(const mayfly_temp_options *options, char **path) {
   struct mf_template template;
   if (path == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_mkdtemp: path is NULL");
-  int result = mf_template_from_options(options, 0, 1, &template);
+  int result = mf_template_from_options(options, 0, &template);
   return result < 0 ? result : try_names(&template, make_directory, path);
 }
 
@@ -48,6 +48,6 @@ int mayfly_mktemp(const mayfly_temp_options *options, char **path) {
   struct mf_template template;
   if (path == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_mktemp: path is NULL");
-  int result = mf_template_from_options(options, 0, 0, &template);
+  int result = mf_template_from_options(options, 0, &template);
   return result < 0 ? result : try_names(&template, is_free, path);
 }

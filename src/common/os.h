@@ -64,11 +64,10 @@ mf_hmac_fn mf_os_hmac; /* see digest.h; absent digest: MAYFLY_ENOTSUP */
 
 /* ---- path.c ------------------------------------------------------------------ */
 
-enum {
-  MF_OS_TEMP_CANDIDATE_SYSTEM = 3
-}; /* from this index on the candidates are the system's, not the environment's */
 /* Candidate for the temporary directory, as Python orders them; absolute. Yours to free. MAYFLY_EAGAIN: this one is
- * not given, take the next. MAYFLY_ENOENT: there are no more. */
+ * not given, take the next. MAYFLY_ENOENT: there are no more. From index MF_OS_TEMP_CANDIDATE_SYSTEM on they are the
+ * system's, not the environment's. */
+enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
 int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
@@ -81,9 +80,9 @@ int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no 
 
 int mf_os_file_create(const char *path, mayfly_os_fd *fd);            /* owner only, read and write; MAYFLY_EEXIST */
 int mf_os_file_write(mayfly_os_fd fd, const void *data, size_t size); /* all of it */
-int mf_os_file_discard(mayfly_os_fd fd, const char *path); /* close, and remove the name if it still leads to fd's file;
-                                                              MAYFLY_ESTOLEN: a stranger was left */
-int mf_os_fd_close(mayfly_os_fd fd);                       /* MAYFLY_NO_FD: nothing */
+/* Closes, and removes the name if it still leads to fd's file. MAYFLY_ESTOLEN: a stranger was left. */
+int mf_os_file_discard(mayfly_os_fd fd, const char *path);
+int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
 
 /* ---- directory.c ------------------------------------------------------------- */
 
@@ -102,19 +101,18 @@ typedef struct mf_os_listener mf_os_listener;
 
 size_t mf_os_socket_path_max(void); /* bytes that an AF_UNIX path may have; 0: this system has none */
 
-/* `bound` gets the address that peers connect to. Of the `flags` MAYFLY_ENDPOINT_ANY_USER counts: whoever reaches the
- * address may connect; and, for a pipe, MAYFLY_ENDPOINT_PIPE_BYTES. */
+/* Of `flags` MAYFLY_ENDPOINT_ANY_USER and _PIPE_BYTES count. `bound` gets the address that peers connect to. */
 int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_os_listener **listener,
                  mayfly_address *bound);
 /* MAYFLY_EAGAIN: nobody is waiting. `from` gets the peer's own address (AF_UNIX: mostly a path of ""). */
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
-int mf_os_listener_shutdown(
-    mf_os_listener *listener); /* from any thread or a signal handler: it is ready, accept gives MAYFLY_ECANCELED */
-int mf_os_listener_remove_name(
-    mf_os_listener *listener); /* its own, and only its own, once; another thread may be using it */
+/* From any thread or a signal handler: the listener is ready, and accept gives MAYFLY_ECANCELED. */
+int mf_os_listener_shutdown(mf_os_listener *listener);
+/* Its own, and only its own, once. Another thread may be using the listener. */
+int mf_os_listener_remove_name(mf_os_listener *listener);
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
 
-/* Without MAYFLY_ENDPOINT_ANY_USER in `flags` a pipe of another user's is MAYFLY_EPEER. */
+/* Of `flags` MAYFLY_ENDPOINT_ANY_USER counts. */
 int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadline, mf_os_stream **stream);
 
 /* ---- stream.c, pipe.c: one connected byte stream ------------------------------ */
@@ -129,8 +127,9 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
 int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline);
 int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline);         /* 1: a read would not wait; 0: too late */
 void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
-int mf_os_stream_shutdown(
-    mf_os_stream *stream); /* from any thread or a signal handler: all else gives MAYFLY_ECANCELED */
+/* From any thread or a signal handler: reads, writes and polls then give MAYFLY_ECANCELED. */
+int mf_os_stream_shutdown(mf_os_stream *stream);
+int mf_os_stream_is_shut(const mf_os_stream *stream);
 mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
 int mf_os_stream_close(mf_os_stream *stream);
 

@@ -80,17 +80,16 @@ static int check_name(const mayfly_temp_options *options) {
   return result < 0 ? result : mf_os_name_check(options->suffix);
 }
 
-int mf_template_from_options(const mayfly_temp_options *options, unsigned flags, int absolute,
-                             struct mf_template *template) {
+int mf_template_from_options(const mayfly_temp_options *options, unsigned flags, struct mf_template *template) {
   mayfly_temp_options taken;
   char *directory = NULL;
   int result = take_options(options, flags, &taken);
   if (result == 0)
     result = check_name(&taken);
-  if (result == 0 && absolute)
+  if (result == 0)
     result = mf_os_path_absolute(taken.dir, &directory);
   if (result == 0)
-    result = mf_template_init(absolute ? directory : taken.dir, taken.prefix, taken.suffix, template);
+    result = mf_template_init(directory, taken.prefix, taken.suffix, template);
   free(directory);
   return result;
 }

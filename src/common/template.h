@@ -12,10 +12,9 @@ struct mf_template {
 
 /* DIRECTORY/PREFIX????????SUFFIX, not filled in yet. On failure the template is clear. */
 int mf_template_init(const char *directory, const char *prefix, const char *suffix, struct mf_template *template);
-/* As the caller of a maker wishes it: the options are checked and their defaults filled in; `flags` are those the
- * maker knows. */
-int mf_template_from_options(const mayfly_temp_options *options, unsigned flags, int absolute,
-                             struct mf_template *template);
+/* As the caller of a maker wishes it: the options are checked and their defaults filled in, the path is absolute;
+ * `flags` are those the maker knows. */
+int mf_template_from_options(const mayfly_temp_options *options, unsigned flags, struct mf_template *template);
 int mf_template_next(struct mf_template *template);
 void mf_template_clear(struct mf_template *template);
 

@@ -83,12 +83,12 @@ int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]) {
     close(fds[1]);
     return result;
   }
-  int result = mf_posix_stream_new(fds[0], &made[0]);
+  int result = mf_posix_stream_new(fds[0], AF_UNIX, &made[0]);
   if (result < 0) {
     close(fds[1]);
     return result;
   }
-  result = mf_posix_stream_new(fds[1], &made[1]);
+  result = mf_posix_stream_new(fds[1], AF_UNIX, &made[1]);
   if (result < 0) {
     mf_os_stream_close(made[0]);
     return result;

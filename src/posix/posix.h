@@ -33,11 +33,12 @@ int mf_posix_same(const char *path, const struct stat *status);
 
 struct mf_os_stream {
   int fd;
+  int family; /* AF_UNIX: the system knows its peer */
   atomic_int shut;
 };
 
 /* Takes `fd` over: on failure it is closed. */
-int mf_posix_stream_new(int fd, mf_os_stream **stream);
+int mf_posix_stream_new(int fd, int family, mf_os_stream **stream);
 
 /* ---- socket.c ---- */
 

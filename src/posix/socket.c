@@ -411,7 +411,7 @@ int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address
     return accept_failed();
   mayfly_address peer;
   address_of(&storage, size, &peer);
-  int result = mf_posix_stream_new(fd, stream);
+  int result = mf_posix_stream_new(fd, storage.ss_family, stream);
   if (result == 0)
     *from = peer;
   return result;
@@ -553,7 +553,7 @@ static int connect_unix_to(const mayfly_address *address, int64_t deadline, int 
 }
 
 int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadline, mf_os_stream **stream) {
-  (void)flags;
+  (void)flags; /* only a pipe has an owner to look at before it is used */
   int fd = -1;
   int result;
   if (address->family == MAYFLY_AF_INET)
@@ -565,5 +565,5 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
   if (result < 0)
     return result;
   mf_posix_blocking(fd);
-  return mf_posix_stream_new(fd, stream);
+  return mf_posix_stream_new(fd, address->family == MAYFLY_AF_UNIX ? AF_UNIX : AF_INET, stream);
 }

@@ -18,13 +18,14 @@
 #define IOV_MAX 1024
 #endif
 
-int mf_posix_stream_new(int fd, mf_os_stream **stream) {
+int mf_posix_stream_new(int fd, int family, mf_os_stream **stream) {
   mf_os_stream *made = calloc(1, sizeof *made);
   if (made == NULL) {
     close(fd);
     return mf_fail(MAYFLY_ENOMEM, "open a connection: no memory");
   }
   made->fd = fd;
+  made->family = family;
   atomic_init(&made->shut, 0);
   *stream = made;
   return 0;
@@ -41,7 +42,7 @@ int mf_os_stream_keeps_messages(const mf_os_stream *stream) {
 
 /* 1: go on. */
 static int await(const mf_os_stream *stream, short events, int64_t deadline, const char *what) {
-  int ready = mf_posix_wait(stream->fd, events, deadline);
+  int ready = deadline <= 0 ? 0 : mf_posix_wait(stream->fd, events, deadline);
   if (ready == 0)
     return mf_fail(MAYFLY_ETIMEDOUT, "%s descriptor %d: the time ran out", what, stream->fd);
   return ready;
@@ -147,8 +148,8 @@ int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t 
 static void ask_peer(int fd, mayfly_peer *peer) {
   struct ucred credentials;
   socklen_t size = sizeof credentials;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 || credentials.uid == (uid_t)-1)
-    return;                 /* AF_INET, which answers, but with nobody */
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+    return;
   if (credentials.pid != 0) /* of a process that our namespace does not see */
     peer->pid = credentials.pid;
   peer->uid = credentials.uid;
@@ -172,7 +173,12 @@ static void ask_peer(int fd, mayfly_peer *peer) {
 
 void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer) {
   *peer = (mayfly_peer){-1, -1, -1, -1};
-  ask_peer(stream->fd, peer);
+  if (stream->family == AF_UNIX)
+    ask_peer(stream->fd, peer);
+}
+
+int mf_os_stream_is_shut(const mf_os_stream *stream) {
+  return atomic_load(&stream->shut);
 }
 
 int mf_os_stream_shutdown(mf_os_stream *stream) {
