@@ -55,6 +55,10 @@ int mf_os_stream_keeps_messages(const mf_os_stream *stream) {
   return stream->kind == MF_WIN32_MESSAGES;
 }
 
+int mf_os_stream_is_shut(const mf_os_stream *stream) {
+  return stream->shut != 0;
+}
+
 /* ---- operations ---- */
 
 DWORD mf_win32_start_read(mf_os_stream *stream, void *buffer, DWORD size, OVERLAPPED *operation) {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* watchdog.c - a thread that ends the program, unless it is told in time that the test is over. */
+#include "../watchdog.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <windows.h>
+
+static const char *volatile watched;
+static HANDLE over, thread;
+
+static DWORD patience_ms(void) {
+  const char *seconds = getenv("MAYFLY_TEST_PATIENCE");
+  return 1000 * (seconds == NULL ? 120 : (DWORD)strtoul(seconds, NULL, 10));
+}
+
+static DWORD WINAPI watch(LPVOID context) {
+  (void)context;
+  if (WaitForSingleObject(over, patience_ms()) != WAIT_TIMEOUT)
+    return 0;
+  fprintf(stderr, "\nwatchdog: this test hangs: %s\n", watched);
+  fflush(NULL);
+  TerminateProcess(GetCurrentProcess(), 3);
+  return 0;
+}
+
+void watchdog_start(const char *name) {
+  watched = name;
+  over = CreateEventW(NULL, TRUE, FALSE, NULL);
+  thread = CreateThread(NULL, 0, watch, NULL, 0, NULL);
+}
+
+void watchdog_stop(void) {
+  SetEvent(over);
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+  CloseHandle(over);
+}
