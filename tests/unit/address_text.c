@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of addresses as text: the table of forms, the way there and back, and every refusal. */
-
 #include "address_text.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the errors' names and sentences, and of the version. */
-
 #include <limits.h>
 #include <mayfly/base.h>
 #include <setjmp.h>

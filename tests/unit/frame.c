@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the frame header: every form, every boundary, every split. */
-
 #include "frame.h"
 #include <mayfly/base.h>
 #include <setjmp.h>

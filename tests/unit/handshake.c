@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the handshake: against recordings of real Pythons, and between two of ours with whatever goes wrong on the
  * way. */
-
 #include "handshake.h"
 #include "toy_hmac.h"
 #include <mayfly/base.h>

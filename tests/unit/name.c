@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of names: the alphabet, and that every name is as likely as any other. */
-
 #include "name.h"
 #include <setjmp.h>
 #include <stdarg.h>
