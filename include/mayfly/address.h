@@ -104,8 +104,8 @@ MAYFLY_API mayfly_family mayfly_default_family(void);
 /* Reads `text`, of the forms above. Whether there is such a host or path is not looked at, so any family can be read
  * on any system.
  *
- * MAYFLY_EINVAL: empty text, an IPv6 number without brackets, a name that its family can't have. MAYFLY_ERANGE: a port
- * over 65535. MAYFLY_ENAMETOOLONG: a name of more than 255 bytes. */
+ * MAYFLY_EINVAL: empty text, a port over 65535, an IPv6 number without brackets, a name that its family can't have.
+ * MAYFLY_ENAMETOOLONG: a name of more than 255 bytes. */
 MAYFLY_API int mayfly_address_parse(const char *text, mayfly_address *address);
 
 /* Writes the address as text that mayfly_address_parse() reads back as the same address, with a NUL, into `buffer` of

@@ -83,8 +83,8 @@ typedef struct mayfly_temp_options {
  * removed. On Windows: the same three variables, then the system's usual places. Borrowed for ever. Stands for
  * gettempdir().
  *
- * NULL: none will do (MAYFLY_ENOENT), and mayfly_last_error() names those that were tried; or there is no memory. The
- * next call looks again. */
+ * NULL: none will do (MAYFLY_ENOENT), and mayfly_last_error() names those that were tried; or there is no memory or no
+ * descriptor to try them with. The next call looks again. */
 MAYFLY_API const char *mayfly_gettempdir(void);
 
 /* The same as mayfly_gettempdir(): paths are bytes here. Stands for gettempdirb(). */
@@ -113,7 +113,7 @@ MAYFLY_API int mayfly_settempdir(const char *dir);
  *
  * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`. MAYFLY_EEXIST: all names that were tried are taken.
  * MAYFLY_ENOENT: there is no usable temporary directory. MAYFLY_ENAMETOOLONG, MAYFLY_EACCES, MAYFLY_ENOTDIR,
- * MAYFLY_ELOOP: a name can't be looked at there. MAYFLY_ENOMEM, MAYFLY_EIO. */
+ * MAYFLY_ELOOP: a name can't be looked at there. MAYFLY_EMFILE, MAYFLY_ENOMEM, MAYFLY_EIO. */
 MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
 
 /* Makes a directory that only this user may enter: mode 0700, exactly and from the first moment, whatever the umask. On

@@ -49,12 +49,16 @@ static int short_directory(const char *too_long, char **directory) {
   char *path;
   int result;
   for (size_t i = MF_OS_TEMP_CANDIDATE_SYSTEM; (result = mf_os_temp_candidate(i, &path)) != MAYFLY_ENOENT; i++) {
-    if (result == 0 && fits(path) && mf_tempdir_is_usable(path)) {
+    if (result < 0)
+      return result;
+    result = fits(path) ? mf_tempdir_is_usable(path) : 0;
+    if (result == 1) {
       *directory = path;
       return 0;
     }
-    if (result == 0)
-      free(path);
+    free(path);
+    if (result < 0)
+      return result;
   }
   return mf_fail(
       MAYFLY_ENAMETOOLONG,
@@ -65,10 +69,10 @@ static int short_directory(const char *too_long, char **directory) {
 
 static int socket_directory(char **directory) {
   char *absolute;
-  const char *usual = mayfly_gettempdir();
-  if (usual == NULL)
-    return MAYFLY_ENOENT;
-  int result = mf_os_path_absolute(usual, &absolute);
+  const char *usual;
+  int result = mf_tempdir(&usual);
+  if (result == 0)
+    result = mf_os_path_absolute(usual, &absolute);
   if (result < 0)
     return result;
   if (!fits(absolute)) {

@@ -31,7 +31,7 @@ struct text {
   size_t size;
 };
 #define TEXT(literal)                                                                                                  \
-  { literal, sizeof literal - 1 }
+  { (literal), sizeof(literal) - 1 }
 
 static const struct text challenge_mark = TEXT("#CHALLENGE#"), welcome = TEXT("#WELCOME#"), failure = TEXT("#FAILURE#");
 

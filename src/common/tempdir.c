@@ -51,25 +51,29 @@ static int probe(const char *path) {
   return result < 0 ? result : removed;
 }
 
+static int try_names(struct mf_template *template) {
+  int result = MAYFLY_EEXIST;
+  for (int i = 0; i < PROBE_TRIES && result == MAYFLY_EEXIST; i++) {
+    result = mf_template_next(template);
+    if (result < 0)
+      return result;
+    result = probe(template->path);
+  }
+  if (result == 0)
+    return 1;
+  return result == MAYFLY_ENOMEM || result == MAYFLY_EMFILE ? result : 0; /* ours to blame, or the directory */
+}
+
 int mf_tempdir_is_usable(const char *directory) {
   struct mf_template template;
   int result = mf_template_init(directory, "", "", &template);
-  for (int i = 0; result == 0 && i < PROBE_TRIES; i++) {
-    result = mf_template_next(&template);
-    if (result == 0)
-      result = probe(template.path);
-    if (result == 0) {
-      mf_template_clear(&template);
-      return 1;
-    }
-    if (result == MAYFLY_EEXIST)
-      result = 0;
-  }
+  if (result == 0)
+    result = try_names(&template);
   mf_template_clear(&template);
-  return 0;
+  return result;
 }
 
-static const char *search(void) {
+static int search(const char **chosen) {
   char tried[MF_OS_WORDS_SIZE] = "";
   char *path;
   int result;
@@ -77,28 +81,31 @@ static const char *search(void) {
     if (result == MAYFLY_EAGAIN)
       continue;
     if (result < 0)
-      return NULL;
-    const char *chosen = NULL;
-    int usable = mf_tempdir_is_usable(path);
-    if (usable)
-      chosen = keep(path);
+      return result;
+    result = mf_tempdir_is_usable(path);
+    if (result == 1 && (*chosen = keep(path)) == NULL)
+      result = MAYFLY_ENOMEM;
     size_t used = strlen(tried);
     snprintf(tried + used, sizeof tried - used, "%s%s", used == 0 ? "" : ", ", path);
     free(path);
-    if (usable)
-      return chosen;
+    if (result != 0)
+      return result < 0 ? result : 0;
   }
-  mf_fail(MAYFLY_ENOENT, "find a usable temporary directory: none among %s", tried);
-  return NULL;
+  return mf_fail(MAYFLY_ENOENT, "find a usable temporary directory: none among %s", tried);
+}
+
+int mf_tempdir(const char **path) {
+  mf_os_lock(MF_OS_LOCK_TEMPDIR);
+  int result = tempdir.chosen != NULL ? 0 : search(&tempdir.chosen);
+  if (result == 0)
+    *path = tempdir.chosen;
+  mf_os_unlock(MF_OS_LOCK_TEMPDIR);
+  return result;
 }
 
 const char *mayfly_gettempdir(void) {
-  mf_os_lock(MF_OS_LOCK_TEMPDIR);
-  if (tempdir.chosen == NULL)
-    tempdir.chosen = search();
-  const char *chosen = tempdir.chosen;
-  mf_os_unlock(MF_OS_LOCK_TEMPDIR);
-  return chosen;
+  const char *path;
+  return mf_tempdir(&path) == 0 ? path : NULL;
 }
 
 const char *mayfly_gettempdirb(void) {

@@ -6,6 +6,7 @@
 #include "name.h"
 #include "options.h"
 #include "os.h"
+#include "tempdir.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,9 +68,9 @@ static int take_options(const mayfly_temp_options *options, unsigned flags, mayf
   if (defaults.suffix == NULL)
     defaults.suffix = "";
   if (defaults.dir == NULL)
-    defaults.dir = mayfly_gettempdir();
+    result = mf_tempdir(&defaults.dir);
   *taken = defaults;
-  return defaults.dir != NULL ? 0 : MAYFLY_ENOENT;
+  return result;
 }
 
 static int check_name(const mayfly_temp_options *options) {

@@ -24,16 +24,20 @@ static int current_directory(char **path) {
   return 0;
 }
 
+/* A relative one is no candidate where the working directory is gone. */
+static int candidate(const char *value, char **path) {
+  if (value == NULL || *value == '\0')
+    return MAYFLY_EAGAIN;
+  int result = mf_os_path_absolute(value, path);
+  return result == 0 || result == MAYFLY_ENOMEM ? result : MAYFLY_EAGAIN;
+}
+
 int mf_os_temp_candidate(size_t index, char **path) {
   static const char *const variables[MF_OS_TEMP_CANDIDATE_SYSTEM] = {"TMPDIR", "TEMP", "TMP"};
   static const char *const directories[] = {"/tmp", "/var/tmp", "/usr/tmp"};
   const size_t count = sizeof directories / sizeof directories[0];
-  if (index < MF_OS_TEMP_CANDIDATE_SYSTEM) {
-    const char *value = getenv(variables[index]);
-    if (value == NULL || *value == '\0')
-      return MAYFLY_EAGAIN;
-    return mf_os_path_absolute(value, path);
-  }
+  if (index < MF_OS_TEMP_CANDIDATE_SYSTEM)
+    return candidate(getenv(variables[index]), path);
   if (index < MF_OS_TEMP_CANDIDATE_SYSTEM + count)
     return copy_text(directories[index - MF_OS_TEMP_CANDIDATE_SYSTEM], path);
   if (index == MF_OS_TEMP_CANDIDATE_SYSTEM + count)

@@ -13,7 +13,7 @@ static int expected_answer(const uint8_t *stream, size_t size, uint64_t payload_
   if (size < 4)
     return 0;
   const int64_t top = stream[0] < 0x80 ? stream[0] : stream[0] - 0x100;
-  const int64_t length = top * 0x1000000 + stream[1] * 0x10000 + stream[2] * 0x100 + stream[3];
+  const int64_t length = top * 0x1000000 + stream[1] * INT64_C(0x10000) + stream[2] * INT64_C(0x100) + stream[3];
   *frame = (struct mf_frame){4, (uint64_t)length};
   if (length < -1)
     return MAYFLY_EPROTO;

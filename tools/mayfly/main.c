@@ -113,7 +113,6 @@ int tool_misuse(const char *why) {
 static int status_of(int result) {
   switch (result) {
   case MAYFLY_EINVAL:
-  case MAYFLY_ERANGE:
     return TOOL_USAGE;
   case MAYFLY_EAUTH:
   case MAYFLY_EPEER:

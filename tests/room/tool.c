@@ -1,0 +1,803 @@
+/* SPDX-License-Identifier: MIT */
+/* tool.c - the program mayfly(1), run as a user runs it. */
+#include "child.h"
+#include "meeting.h"
+#include "pattern.h"
+#include "result.h"
+#include "stage.h"
+#include "test.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <mayfly/mayfly.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { OK, FAILED, USAGE, CONNECTION, AUTHENTICATION }; /* what it exits with */
+
+enum { TEXT_SIZE = 8192, ARGUMENTS_MAX = 16 };
+
+struct tool {
+  const char *key;       /* MAYFLY_AUTHKEY; NULL: not set */
+  const char *directory; /* TMPDIR; NULL: as it is */
+  const char *output;    /* the file that is its standard output; NULL: `out`; "": closed */
+  struct child child;
+  FILE *in, *out, *err; /* the other ends of its standard streams */
+  char said[TEXT_SIZE]; /* by `out` and by `err`, since they were last listened to */
+  char complained[TEXT_SIZE];
+};
+
+/* ---- running it ------------------------------------------------------------------ */
+
+static const char *tool_path(void) {
+  const char *path = getenv("MAYFLY_TEST_TOOL");
+  return path == NULL ? "" : path;
+}
+
+static void set_or_unset(const char *name, const char *value) {
+  if (value != NULL)
+    setenv(name, value, 1);
+  else
+    unsetenv(name);
+}
+
+static void take_output(const char *file, int pipe_end) {
+  if (file == NULL)
+    dup2(pipe_end, STDOUT_FILENO);
+  else if (*file == '\0')
+    close(STDOUT_FILENO);
+  else
+    dup2(open(file, O_WRONLY), STDOUT_FILENO);
+}
+
+/* Whoever runs the tests may ignore signals, and what is ignored stays so. */
+static _Noreturn void execute(const struct tool *tool, const char *const *arguments, int in, int out, int err) {
+  const char *command[ARGUMENTS_MAX + 2] = {tool_path()};
+  for (int i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++)
+    command[i + 1] = arguments[i];
+  const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+  for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
+    signal(ending[i], SIG_DFL);
+  set_or_unset("MAYFLY_AUTHKEY", tool->key);
+  if (tool->directory != NULL)
+    setenv("TMPDIR", tool->directory, 1);
+  dup2(in, STDIN_FILENO);
+  dup2(err, STDERR_FILENO);
+  take_output(tool->output, out);
+  execv(command[0], (char *const *)command);
+  perror(command[0]);
+  _exit(127);
+}
+
+static void make_pipe(int ends[2]) {
+  assert_return_code(pipe2(ends, O_CLOEXEC), errno);
+}
+
+static FILE *open_end(int fd, const char *mode) {
+  FILE *stream = fdopen(fd, mode);
+  assert_non_null(stream);
+  return stream;
+}
+
+static void start_with(struct tool *tool, const char *const *arguments) {
+  int in[2], out[2], err[2], parent;
+  make_pipe(in);
+  make_pipe(out);
+  make_pipe(err);
+  if (child_fork(&tool->child, &parent) == 0)
+    execute(tool, arguments, in[0], out[1], err[1]);
+  close(in[0]);
+  close(out[1]);
+  close(err[1]);
+  tool->in = open_end(in[1], "w");
+  tool->out = open_end(out[0], "r");
+  tool->err = open_end(err[0], "r");
+}
+#define start(tool, ...) start_with(tool, (const char *const[]){__VA_ARGS__, NULL})
+
+/* The next line, without its end. */
+static const char *hear(FILE *stream, char text[TEXT_SIZE]) {
+  if (fgets(text, TEXT_SIZE, stream) == NULL)
+    fail_msg("mayfly said nothing more");
+  text[strcspn(text, "\n")] = '\0';
+  return text;
+}
+
+static const char *hear_out(struct tool *tool) {
+  return hear(tool->out, tool->said);
+}
+
+static void expect_complaint(struct tool *tool, const char *part) {
+  const char *line = hear(tool->err, tool->complained);
+  if (strstr(line, part) == NULL)
+    fail_msg("mayfly complained \"%s\", not of \"%s\"", line, part);
+}
+
+static void hear_rest(FILE *stream, char text[TEXT_SIZE]) {
+  text[fread(text, 1, TEXT_SIZE - 1, stream)] = '\0';
+  assert_true(feof(stream));
+}
+
+static void hang_up(struct tool *tool) {
+  if (tool->in != NULL)
+    fclose(tool->in);
+  if (tool->out != NULL)
+    fclose(tool->out);
+  fclose(tool->err);
+}
+
+static void end_input(struct tool *tool) {
+  assert_int_equal(fclose(tool->in), 0);
+  tool->in = NULL;
+}
+
+/* Hears it out; returns its exit status. */
+static int finish(struct tool *tool) {
+  if (tool->in != NULL)
+    end_input(tool);
+  if (tool->out != NULL)
+    hear_rest(tool->out, tool->said);
+  hear_rest(tool->err, tool->complained);
+  hang_up(tool);
+  int status = child_wait(&tool->child);
+  if (!WIFEXITED(status))
+    fail_msg("mayfly was ended by signal %d", WTERMSIG(status));
+  return WEXITSTATUS(status);
+}
+
+/* From its start to its end, with an empty standard input. */
+#define run(tool, ...) (start(tool, __VA_ARGS__), finish(tool))
+
+static void end_by(struct tool *tool, int number) {
+  child_kill(&tool->child, number);
+  hang_up(tool);
+}
+
+/* Starts `mayfly listen`; its address is in tool->said until more is heard. */
+#define start_listening(tool, ...) (start(tool, "listen", __VA_ARGS__), strdup(hear_out(tool)))
+
+static char *write_file(const char *directory, const char *name, const char *content) {
+  char path[SCRATCH_PATH_SIZE];
+  scratch_path(path, directory, name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(content, file);
+  assert_int_equal(fclose(file), 0);
+  return strdup(path);
+}
+
+static void remove_file(char *path) {
+  assert_return_code(unlink(path), errno);
+  free(path);
+}
+
+static void assert_contains(const char *text, const char *part) {
+  if (strstr(text, part) == NULL)
+    fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static void connect_to(const char *text, const char *key, mayfly_connection **connection) {
+  mayfly_address address;
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  options.authkey = key;
+  options.authkey_size = key == NULL ? 0 : strlen(key);
+  assert_ok(mayfly_address_parse(text, &address));
+  assert_ok(mayfly_connect(&address, &options, connection));
+}
+
+static void say_to(mayfly_connection *connection, const char *message) {
+  assert_ok(mayfly_send_bytes(connection, message, strlen(message)));
+}
+
+static void expect_from(mayfly_connection *connection, const char *message) {
+  const void *data;
+  size_t size;
+  assert_ok(mayfly_recv_bytes(connection, SIZE_MAX, &data, &size));
+  assert_int_equal(size, strlen(message));
+  assert_memory_equal(data, message, size);
+}
+
+static void write_raw(const mayfly_connection *connection, const void *bytes, size_t size) {
+  mayfly_os_fd fd;
+  assert_ok(mayfly_connection_os_fd(connection, &fd));
+  assert_int_equal(send((int)fd, bytes, size, MSG_NOSIGNAL), size);
+}
+
+/* ---- arguments ------------------------------------------------------------------- */
+
+static void arguments_that_cannot_be_are_status_2_and_the_way_to_help(void **state) {
+  static const char *const wrong[][6] = {
+      {NULL},
+      {"fly"},
+      {"--version", "please"},
+      {"--help", "me"},
+      {"address", "ipx"},
+      {"address", "unix", "inet"},
+      {"address", "--family"},
+      {"listen", "--loudly"},
+      {"listen", "-x"},
+      {"listen", "one", "two"},
+      {"listen", "localhost:65536"},
+      {"listen", "--reply"},
+      {"listen", "--authkey-file"},
+      {"listen", "--echo=twice"},
+      {"send"},
+      {"send", ""},
+      {"send", "address", "message", "more"},
+      {"send", "--echo", "address"},
+      {"send", "--any-user", "address"},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    struct tool tool = {0};
+    start_with(&tool, wrong[i]);
+    assert_int_equal(finish(&tool), USAGE);
+    assert_string_equal(tool.said, "");
+    assert_contains(tool.complained, "Try 'mayfly --help' or 'mayfly COMMAND --help'.\n");
+  }
+}
+
+static void help_goes_to_standard_output_and_lists_the_exit_statuses(void **state) {
+  struct tool tool = {0};
+  (void)state;
+  assert_int_equal(run(&tool, "--help"), OK);
+  assert_contains(tool.said, "Usage: mayfly COMMAND");
+  for (int status = OK; status <= AUTHENTICATION; status++) {
+    char line[8];
+    snprintf(line, sizeof line, "\n  %d  ", status);
+    assert_contains(tool.said, line);
+  }
+  assert_string_equal(tool.complained, "");
+}
+
+static void each_command_has_its_own_help(void **state) {
+  static const char *const commands[] = {"address", "listen", "send"};
+  (void)state;
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    struct tool tool = {0};
+    char usage[64];
+    snprintf(usage, sizeof usage, "Usage: mayfly %s ", commands[i]);
+    assert_int_equal(run(&tool, commands[i], "--help"), OK);
+    assert_contains(tool.said, usage);
+    assert_contains(tool.said, "--help");
+  }
+}
+
+static void version_is_the_librarys(void **state) {
+  struct tool tool = {0};
+  char expected[64];
+  (void)state;
+  snprintf(expected, sizeof expected, "mayfly %s\n", mayfly_version());
+  assert_int_equal(run(&tool, "--version"), OK);
+  assert_string_equal(tool.said, expected);
+}
+
+/* ---- address --------------------------------------------------------------------- */
+
+static void addresses_of_inet_and_pipe_are_printed(void **state) {
+  struct tool tool = {0};
+  (void)state;
+  assert_int_equal(run(&tool, "address", "inet"), OK);
+  assert_string_equal(tool.said, "localhost:0\n");
+  assert_int_equal(run(&tool, "address", "pipe"), OK);
+  assert_memory_equal(tool.said, "\\\\.\\pipe\\", 9);
+}
+
+/* Removes what `mayfly address` has made for it. */
+static void remove_directory_of(const char *path) {
+  char directory[TEXT_SIZE];
+  snprintf(directory, sizeof directory, "%s", path);
+  *strrchr(directory, '/') = '\0';
+  assert_return_code(rmdir(directory), errno);
+}
+
+static void a_unix_address_can_be_listened_on_after_the_program_that_printed_it_has_ended(void **state) {
+  struct tool printer = {.directory = *state}, listener = {0};
+  assert_int_equal(run(&printer, "address", "unix"), OK);
+  printer.said[strcspn(printer.said, "\n")] = '\0';
+  char *address = start_listening(&listener, printer.said);
+  assert_string_equal(address, printer.said);
+  end_by(&listener, SIGTERM);
+  remove_directory_of(address);
+  free(address);
+}
+
+static void the_usual_family_is_unix_and_its_directory_is_private(void **state) {
+  struct tool tool = {.directory = *state};
+  struct stat status;
+  assert_int_equal(run(&tool, "address"), OK);
+  tool.said[strcspn(tool.said, "\n")] = '\0';
+  *strrchr(tool.said, '/') = '\0';
+  assert_return_code(stat(tool.said, &status), errno);
+  assert_int_equal(status.st_mode & 07777, 0700);
+  assert_return_code(rmdir(tool.said), errno);
+}
+
+/* ---- listen and send ------------------------------------------------------------- */
+
+static void a_message_is_printed_as_a_line(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, NULL);
+  assert_int_equal(run(&sender, "send", address, "hello, world"), OK);
+  assert_string_equal(sender.said, "");
+  assert_string_equal(sender.complained, "");
+  assert_string_equal(hear_out(&listener), "hello, world");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void standard_input_is_one_message_whatever_is_in_it(void **state) {
+  static const char message[] = "two\nlines, a \0 and no end";
+  static const char *const from_input[] = {NULL, "-"};
+  struct tool listener = {.directory = *state};
+  char *address = start_listening(&listener, NULL);
+  for (size_t i = 0; i < 2; i++) {
+    struct tool sender = {0};
+    char heard[sizeof message];
+    start(&sender, "send", address, from_input[i]);
+    assert_int_equal(fwrite(message, 1, sizeof message - 1, sender.in), sizeof message - 1);
+    assert_int_equal(finish(&sender), OK);
+    assert_int_equal(fread(heard, 1, sizeof message, listener.out), sizeof message);
+    assert_memory_equal(heard, "two\nlines, a \0 and no end\n", sizeof message);
+  }
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void an_empty_message_is_an_empty_line(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, NULL);
+  assert_int_equal(run(&sender, "send", address), OK);
+  assert_string_equal(hear_out(&listener), "");
+  assert_int_equal(run(&sender, "send", address, ""), OK);
+  assert_string_equal(hear_out(&listener), "");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void options_may_follow_the_address_and_a_message_may_look_like_one(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--echo");
+  assert_int_equal(run(&sender, "send", address, "--reply", "--", "--help"), OK);
+  assert_string_equal(sender.said, "--help\n");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void an_echo_is_the_reply(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--echo");
+  assert_int_equal(run(&sender, "send", "--reply", address, "anybody there?"), OK);
+  assert_string_equal(sender.said, "anybody there?\n");
+  assert_string_equal(hear_out(&listener), "anybody there?");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void hear_pattern(FILE *stream, size_t size) {
+  char *heard = malloc(size + 1);
+  assert_non_null(heard);
+  assert_int_equal(fread(heard, 1, size + 1, stream), size + 1);
+  assert_true(pattern_is(heard, size));
+  assert_int_equal(heard[size], '\n');
+  free(heard);
+}
+
+static void a_large_message_goes_there_and_back_whole(void **state) {
+  enum { SIZE = 4 * PATTERN_BLOCK };
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--echo");
+  char *message = malloc(SIZE);
+  assert_non_null(message);
+  pattern_fill(message, SIZE);
+  start(&sender, "send", "--reply", address);
+  assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
+  end_input(&sender);
+  hear_pattern(listener.out, SIZE);
+  hear_pattern(sender.out, SIZE);
+  assert_int_equal(finish(&sender), OK);
+  end_by(&listener, SIGTERM);
+  free(message);
+  free(address);
+}
+
+static void localhost_gets_a_port_that_clients_can_use(void **state) {
+  struct tool listener = {.key = "secret", .directory = *state}, sender = {.key = "secret"};
+  char *address = start_listening(&listener, "localhost:0");
+  assert_memory_equal(address, "127.0.0.1:", 10);
+  assert_string_not_equal(address, "127.0.0.1:0");
+  assert_int_equal(run(&sender, "send", address, "over TCP"), OK);
+  assert_string_equal(hear_out(&listener), "over TCP");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+/* ---- many clients, and broken ones ------------------------------------------------- */
+
+static void many_clients_are_served_at_once(void **state) {
+  enum { CLIENTS = 50 };
+  struct tool listener = {.directory = *state};
+  mayfly_connection *clients[CLIENTS];
+  char *address = start_listening(&listener, "--echo");
+  char message[32];
+  for (int i = 0; i < CLIENTS; i++)
+    connect_to(address, NULL, &clients[i]);
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < CLIENTS; i++) {
+      snprintf(message, sizeof message, "message %d", i);
+      say_to(clients[i], message);
+    }
+    for (int i = CLIENTS; i-- > 0;) {
+      snprintf(message, sizeof message, "message %d", i);
+      expect_from(clients[i], message);
+    }
+  }
+  for (int i = 0; i < CLIENTS; i++)
+    mayfly_connection_close(clients[i]);
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_client_that_stops_inside_a_message_holds_up_nobody(void **state) {
+  struct tool listener = {.directory = *state};
+  mayfly_connection *slow, *quick;
+  char *address = start_listening(&listener, "--echo");
+  connect_to(address, NULL, &slow);
+  write_raw(slow, "\0\0\0\5he", 6);
+  connect_to(address, NULL, &quick);
+  say_to(quick, "quick");
+  expect_from(quick, "quick");
+  write_raw(slow, "llo", 3);
+  expect_from(slow, "hello");
+  mayfly_connection_close(slow);
+  mayfly_connection_close(quick);
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_peer_that_proves_nothing_holds_up_nobody(void **state) {
+  struct tool listener = {.key = "secret", .directory = *state}, sender = {.key = "secret"};
+  mayfly_connection *silent;
+  char *address = start_listening(&listener, NULL);
+  connect_to(address, NULL, &silent);
+  assert_int_equal(run(&sender, "send", address, "through"), OK);
+  assert_string_equal(hear_out(&listener), "through");
+  mayfly_connection_close(silent);
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_broken_client_is_reported_and_dropped_and_the_listener_goes_on(void **state) {
+  struct tool listener = {.directory = *state};
+  mayfly_connection *broken, *cut, *good;
+  const void *data;
+  size_t size;
+  char *address = start_listening(&listener, "--echo");
+  connect_to(address, NULL, &broken);
+  write_raw(broken, "\x80\0\0\0", 4);
+  expect_complaint(&listener, "(MAYFLY_EPROTO)");
+  assert_error(mayfly_recv_bytes(broken, SIZE_MAX, &data, &size), MAYFLY_EOF, "");
+  connect_to(address, NULL, &cut);
+  write_raw(cut, "\0\0\0\5he", 6);
+  mayfly_connection_close(cut);
+  expect_complaint(&listener, "(MAYFLY_EPROTO)");
+  connect_to(address, NULL, &good);
+  say_to(good, "good");
+  expect_from(good, "good");
+  mayfly_connection_close(good);
+  mayfly_connection_close(broken);
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_client_that_does_not_take_its_echo_is_dropped_in_the_end(void **state) {
+  enum { SIZE = 4 * PATTERN_BLOCK };
+  struct tool listener = {.directory = *state}, sender = {0};
+  mayfly_connection *deaf;
+  char *address = start_listening(&listener, "--echo");
+  char *message = malloc(SIZE);
+  assert_non_null(message);
+  pattern_fill(message, SIZE);
+  connect_to(address, NULL, &deaf);
+  assert_ok(mayfly_send_bytes(deaf, message, SIZE));
+  hear_pattern(listener.out, SIZE);
+  expect_complaint(&listener, "(MAYFLY_EPIPE)");
+  assert_int_equal(run(&sender, "send", "--reply", address, "next, please"), OK);
+  mayfly_connection_close(deaf);
+  end_by(&listener, SIGTERM);
+  free(message);
+  free(address);
+}
+
+/* ---- keys ------------------------------------------------------------------------ */
+
+static void a_key_is_a_files_bytes_but_for_one_newline(void **state) {
+  char *bare = write_file(*state, "bare", "secret"), *line = write_file(*state, "line", "secret\n");
+  char *lines = write_file(*state, "lines", "secret\n\n");
+  struct tool listener = {.directory = *state}, sender = {0}, with_newline = {.key = "secret\n"};
+  char *address = start_listening(&listener, "--authkey-file", line);
+  assert_int_equal(run(&sender, "send", "--authkey-file", bare, address, "a"), OK);
+  assert_int_equal(run(&sender, "send", "--authkey-file", line, address, "b"), OK);
+  assert_int_equal(run(&sender, "send", "--authkey-file", lines, address, "c"), AUTHENTICATION);
+  end_by(&listener, SIGTERM);
+  free(address);
+  address = start_listening(&listener, "--authkey-file", lines);
+  assert_int_equal(run(&with_newline, "send", address, "d"), OK);
+  end_by(&listener, SIGTERM);
+  free(address);
+  remove_file(bare);
+  remove_file(line);
+  remove_file(lines);
+}
+
+static void the_environments_key_counts_where_no_file_is_named(void **state) {
+  char *file = write_file(*state, "key", "secret\n");
+  struct tool listener = {.key = "secret", .directory = *state}, same = {.key = "secret"}, other = {.key = "other"};
+  char *address = start_listening(&listener, NULL);
+  assert_int_equal(run(&same, "send", address, "a"), OK);
+  assert_int_equal(run(&other, "send", address, "b"), AUTHENTICATION);
+  assert_int_equal(run(&other, "send", "--authkey-file", file, address, "c"), OK);
+  end_by(&listener, SIGTERM);
+  free(address);
+  remove_file(file);
+}
+
+static void the_wrong_key_is_status_4_and_the_listener_goes_on(void **state) {
+  struct tool listener = {.key = "secret", .directory = *state}, right = {.key = "secret"}, wrong = {.key = "guess"};
+  char *address = start_listening(&listener, NULL);
+  assert_int_equal(run(&wrong, "send", address, "let me in"), AUTHENTICATION);
+  assert_contains(wrong.complained, "(MAYFLY_EAUTH)");
+  expect_complaint(&listener, "(MAYFLY_EAUTH)");
+  assert_int_equal(run(&right, "send", address, "hello"), OK);
+  assert_string_equal(hear_out(&listener), "hello");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_key_that_cannot_be_read_is_status_1_and_an_empty_one_is_status_2(void **state) {
+  char *empty = write_file(*state, "empty", ""), *newline = write_file(*state, "newline", "\n");
+  struct tool tool = {.directory = *state}, no_key = {.key = "", .directory = *state};
+  assert_int_equal(run(&tool, "listen", "--authkey-file", "/nonexistent/key"), FAILED);
+  assert_contains(tool.complained, "/nonexistent/key: No such file or directory");
+  assert_int_equal(run(&tool, "send", "--authkey-file", *state, "address", "message"), FAILED);
+  assert_contains(tool.complained, "Is a directory");
+  assert_int_equal(run(&tool, "listen", "--authkey-file", empty), USAGE);
+  assert_int_equal(run(&tool, "listen", "--authkey-file", newline), USAGE);
+  assert_int_equal(run(&no_key, "listen"), USAGE);
+  remove_file(empty);
+  remove_file(newline);
+}
+
+/* ---- who is let in ----------------------------------------------------------------- */
+
+static void tcp_without_a_key_takes_any_user(void **state) {
+  struct tool refused = {.directory = *state}, listener = {.directory = *state}, sender = {0};
+  assert_int_equal(run(&refused, "listen", "localhost:0"), USAGE);
+  char *address = start_listening(&listener, "localhost:0", "--any-user");
+  assert_int_equal(run(&sender, "send", address, "anyone"), OK);
+  assert_string_equal(hear_out(&listener), "anyone");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static mode_t mode_of(const char *path) {
+  struct stat status;
+  assert_return_code(stat(path, &status), errno);
+  return status.st_mode & 07777;
+}
+
+static void a_socket_is_its_owners_unless_any_user_may_come(void **state) {
+  struct tool listener = {.directory = *state};
+  char *address = start_listening(&listener, NULL);
+  assert_int_equal(mode_of(address), 0600);
+  end_by(&listener, SIGTERM);
+  free(address);
+  address = start_listening(&listener, "--any-user");
+  assert_int_equal(mode_of(address), 0666);
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+/* ---- connections that fail --------------------------------------------------------- */
+
+static void nobody_there_is_status_3(void **state) {
+  struct tool sender = {0};
+  char path[SCRATCH_PATH_SIZE];
+  scratch_path(path, *state, "nobody");
+  assert_int_equal(run(&sender, "send", path, "hello"), CONNECTION);
+  assert_contains(sender.complained, path);
+  assert_contains(sender.complained, "(MAYFLY_ENOENT)");
+}
+
+static void an_address_in_use_is_status_3_and_its_owner_goes_on(void **state) {
+  struct tool listener = {.directory = *state}, second = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, NULL);
+  assert_int_equal(run(&second, "listen", address), CONNECTION);
+  assert_contains(second.complained, "(MAYFLY_EADDRINUSE)");
+  assert_int_equal(run(&sender, "send", address, "still there?"), OK);
+  assert_string_equal(hear_out(&listener), "still there?");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void no_reply_before_the_end_is_status_3(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, NULL);
+  start(&sender, "send", "--reply", address, "hello");
+  assert_string_equal(hear_out(&listener), "hello");
+  end_by(&listener, SIGTERM);
+  assert_int_equal(finish(&sender), CONNECTION);
+  assert_string_equal(sender.said, "");
+  free(address);
+}
+
+/* ---- the standard streams ---------------------------------------------------------- */
+
+static void a_full_standard_output_is_status_1(void **state) {
+  struct tool tool = {.directory = *state, .output = "/dev/full"}, listener = {.directory = *state};
+  assert_int_equal(run(&tool, "--version"), FAILED);
+  assert_int_equal(run(&tool, "--help"), FAILED);
+  assert_int_equal(run(&tool, "address", "inet"), FAILED);
+  assert_int_equal(run(&tool, "listen"), FAILED);
+  char *address = start_listening(&listener, "--echo");
+  assert_int_equal(run(&tool, "send", "--reply", address, "hello"), FAILED);
+  assert_contains(tool.complained, "standard output: No space left on device");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_closed_standard_output_is_status_1(void **state) {
+  struct tool tool = {.directory = *state, .output = ""};
+  assert_int_equal(run(&tool, "--version"), FAILED);
+  assert_int_equal(run(&tool, "listen"), FAILED);
+}
+
+static void a_listener_whose_reader_has_left_ends_with_status_1_and_removes_its_socket(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, NULL);
+  fclose(listener.out);
+  listener.out = NULL;
+  assert_int_equal(run(&sender, "send", address, "hello"), OK);
+  assert_int_equal(finish(&listener), FAILED);
+  assert_contains(listener.complained, "standard output: Broken pipe");
+  free(address);
+}
+
+/* ---- signals ----------------------------------------------------------------------- */
+
+static void a_signal_ends_the_listener_and_leaves_nothing(void **state) {
+  static const int ending[] = {SIGTERM, SIGINT, SIGHUP};
+  char path[SCRATCH_PATH_SIZE];
+  scratch_path(path, *state, "given");
+  for (size_t i = 0; i < 2 * sizeof ending / sizeof ending[0]; i++) {
+    struct tool listener = {.directory = *state};
+    mayfly_connection *client;
+    char *address = start_listening(&listener, i % 2 == 0 ? NULL : path);
+    connect_to(address, NULL, &client);
+    say_to(client, "hello");
+    assert_string_equal(hear_out(&listener), "hello");
+    end_by(&listener, ending[i / 2]);
+    assert_true(scratch_is_empty(*state));
+    mayfly_connection_close(client);
+    free(address);
+  }
+}
+
+/* ---- Python ------------------------------------------------------------------------ */
+
+static const char key[] = "mayfly", key_digits[] = "6d6179666c79";
+
+static void a_python_client_gets_its_echo(struct stage *stage) {
+  static const char *const addresses[] = {NULL, "localhost:0"};
+  const char *allow_md5 = peer_is_legacy(stage->interpreter) ? "--allow-md5" : "--echo";
+  for (size_t i = 0; i < 2; i++) {
+    struct tool listener = {.key = key, .directory = stage->directory};
+    char *address = start_listening(&listener, "--echo", allow_md5, addresses[i]);
+    peer_tell(&stage->python, "connect %s %s", address, key_digits);
+    peer_expect(&stage->python, "connected");
+    peer_ask(&stage->python, "send_text hello from Python", "sent");
+    peer_ask(&stage->python, "receive_text", "text hello from Python");
+    assert_string_equal(hear_out(&listener), "hello from Python");
+    peer_ask(&stage->python, "close", "closed");
+    end_by(&listener, SIGTERM);
+    free(address);
+  }
+}
+
+static char *await_accept(struct stage *stage, mayfly_family family) {
+  mayfly_address address;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
+  python_listens(stage, family, key_digits, &address);
+  peer_tell(&stage->python, "accept");
+  assert_ok(mayfly_address_format(&address, text, sizeof text));
+  return strdup(text);
+}
+
+static void a_python_listener_gets_a_message_and_replies(struct stage *stage) {
+  static const mayfly_family families[] = {MAYFLY_AF_UNIX, MAYFLY_AF_INET};
+  const char *allow_md5 = peer_is_legacy(stage->interpreter) ? "--allow-md5" : "--reply";
+  for (size_t i = 0; i < 2; i++) {
+    struct tool sender = {.key = key};
+    char *address = await_accept(stage, families[i]);
+    start(&sender, "send", "--reply", allow_md5, address, "hello from C");
+    peer_expect(&stage->python, "accepted");
+    peer_ask(&stage->python, "receive_text", "text hello from C");
+    peer_ask(&stage->python, "send_text hello, C", "sent");
+    assert_int_equal(finish(&sender), OK);
+    assert_string_equal(sender.said, "hello, C\n");
+    peer_ask(&stage->python, "stop_listening", "stopped");
+    free(address);
+  }
+}
+
+static void a_python_with_the_wrong_key_is_turned_away(struct stage *stage) {
+  struct tool listener = {.key = key, .directory = stage->directory};
+  char *address = start_listening(&listener, "--allow-md5");
+  peer_tell(&stage->python, "connect %s 00", address);
+  assert_contains(peer_hear(&stage->python), "raised AuthenticationError");
+  expect_complaint(&listener, "(MAYFLY_EAUTH)");
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void md5_takes_its_option(struct stage *stage) {
+  struct tool sender = {.key = key};
+  char *address = await_accept(stage, MAYFLY_AF_UNIX);
+  assert_int_equal(run(&sender, "send", address, "hello"), AUTHENTICATION);
+  assert_contains(sender.complained, "MD5");
+  assert_contains(peer_hear(&stage->python), "raised ");
+  free(address);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test(arguments_that_cannot_be_are_status_2_and_the_way_to_help),
+      test(help_goes_to_standard_output_and_lists_the_exit_statuses),
+      test(each_command_has_its_own_help),
+      test(version_is_the_librarys),
+      test(addresses_of_inet_and_pipe_are_printed),
+      test_in_scratch(a_unix_address_can_be_listened_on_after_the_program_that_printed_it_has_ended),
+      test_in_scratch(the_usual_family_is_unix_and_its_directory_is_private),
+      test_in_scratch(a_message_is_printed_as_a_line),
+      test_in_scratch(standard_input_is_one_message_whatever_is_in_it),
+      test_in_scratch(an_empty_message_is_an_empty_line),
+      test_in_scratch(options_may_follow_the_address_and_a_message_may_look_like_one),
+      test_in_scratch(an_echo_is_the_reply),
+      test_in_scratch(a_large_message_goes_there_and_back_whole),
+      test_in_scratch(localhost_gets_a_port_that_clients_can_use),
+      test_in_scratch(many_clients_are_served_at_once),
+      test_in_scratch(a_client_that_stops_inside_a_message_holds_up_nobody),
+      test_in_scratch(a_peer_that_proves_nothing_holds_up_nobody),
+      test_in_scratch(a_broken_client_is_reported_and_dropped_and_the_listener_goes_on),
+      test_in_scratch(a_client_that_does_not_take_its_echo_is_dropped_in_the_end),
+      test_in_scratch(a_key_is_a_files_bytes_but_for_one_newline),
+      test_in_scratch(the_environments_key_counts_where_no_file_is_named),
+      test_in_scratch(the_wrong_key_is_status_4_and_the_listener_goes_on),
+      test_in_scratch(a_key_that_cannot_be_read_is_status_1_and_an_empty_one_is_status_2),
+      test_in_scratch(tcp_without_a_key_takes_any_user),
+      test_in_scratch(a_socket_is_its_owners_unless_any_user_may_come),
+      test_in_scratch(nobody_there_is_status_3),
+      test_in_scratch(an_address_in_use_is_status_3_and_its_owner_goes_on),
+      test_in_scratch(no_reply_before_the_end_is_status_3),
+      test_in_scratch(a_full_standard_output_is_status_1),
+      test_in_scratch(a_closed_standard_output_is_status_1),
+      test_in_scratch(a_listener_whose_reader_has_left_ends_with_status_1_and_removes_its_socket),
+      test_in_scratch(a_signal_ends_the_listener_and_leaves_nothing),
+  };
+  const struct stage_test with_python[] = {
+      stage_test(a_python_client_gets_its_echo, ONE_OF_EACH_ERA),
+      stage_test(a_python_listener_gets_a_message_and_replies, ONE_OF_EACH_ERA),
+      stage_test(a_python_with_the_wrong_key_is_turned_away, ONE_OF_EACH_ERA),
+      stage_test(md5_takes_its_option, EVERY_LEGACY),
+  };
+  if (*tool_path() == '\0') {
+    printf("skipped: MAYFLY_TEST_TOOL does not name the program, which a build without MAYFLY_BUILD_TOOL lacks\n");
+    return 0;
+  }
+  int failed = cmocka_run_group_tests_name("mayfly(1)", tests, NULL, NULL);
+  return failed + stage_run_tests("mayfly(1) and Python", with_python, sizeof with_python / sizeof with_python[0]);
+}
