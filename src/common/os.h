@@ -89,9 +89,10 @@ int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
 /* Owner only, exactly, whatever the umask; MAYFLY_EEXIST. The descriptor that comes back is held while the directory
  * lives: it is its identity, and with `locked` it says to a sweep, and to systemd-tmpfiles, that somebody is alive. */
 int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd);
-int mf_os_directory_still(const char *path, mayfly_os_fd held); /* nonzero: `path` still leads to what is held */
+int mf_os_directory_still(const char *path, mayfly_os_fd held); /* 1: `path` leads to what is held; 0: no longer */
 /* The files in the directory that `held` leads to, then itself if `path` still leads there (MAYFLY_ESTOLEN: a stranger
- * was left), never through a link; `held` is closed, whatever happens. A directory in it is MAYFLY_ENOTEMPTY. */
+ * was left; nothing of that name is no failure), never through a link; `held` is closed, whatever happens. A directory
+ * in it is MAYFLY_ENOTEMPTY. */
 int mf_os_directory_remove(const char *path, mayfly_os_fd held);
 
 /* ---- socket.c: endpoints ----------------------------------------------------- */

@@ -75,12 +75,13 @@ static int make(struct process_directory *directory) {
 
 /* Somebody may have removed it behind our back: then a new one is made. */
 static int make_sure(struct process_directory *directory) {
-  if (directory->held != MAYFLY_NO_FD && mf_os_directory_still(directory->path, directory->held))
-    return 0;
-  if (directory->held != MAYFLY_NO_FD) {
-    mf_registry_leave(&directory->entry);
-    forget(&directory->entry);
-  }
+  if (directory->held == MAYFLY_NO_FD)
+    return make(directory);
+  int still = mf_os_directory_still(directory->path, directory->held);
+  if (still != 0)
+    return still < 0 ? still : 0;
+  mf_registry_leave(&directory->entry);
+  forget(&directory->entry);
   return make(directory);
 }
 

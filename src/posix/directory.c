@@ -43,9 +43,21 @@ int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd) {
   return result;
 }
 
+/* 1: `path` leads to what is held. 0: nothing has that name. MAYFLY_ESTOLEN: a stranger has it. */
+static int leads_to_held(const char *path, int held) {
+  struct stat status, there;
+  if (fstat(held, &status) != 0)
+    return mf_posix_fail("look at the directory %s that is held", path);
+  if (lstat(path, &there) != 0)
+    return errno == ENOENT ? 0 : mf_posix_fail("look at %s", path);
+  if (there.st_dev != status.st_dev || there.st_ino != status.st_ino)
+    return mf_fail(MAYFLY_ESTOLEN, "remove %s: the name no longer leads to what was made", path);
+  return 1;
+}
+
 int mf_os_directory_still(const char *path, mayfly_os_fd held) {
-  struct stat status;
-  return fstat((int)held, &status) == 0 && mf_posix_same(path, &status);
+  int result = leads_to_held(path, (int)held);
+  return result == MAYFLY_ESTOLEN ? 0 : result;
 }
 
 /* How many entries were removed; a directory stays. */
@@ -77,13 +89,12 @@ static int empty(int held, const char *path) {
 }
 
 int mf_os_directory_remove(const char *path, mayfly_os_fd held) {
-  int result = 0;
-  if (!mf_os_directory_still(path, held))
-    result = mf_fail(MAYFLY_ESTOLEN, "remove %s: the name no longer leads to what was made", path);
-  if (result == 0)
+  int result = leads_to_held(path, (int)held);
+  if (result == 1) {
     result = empty((int)held, path);
-  if (result == 0 && rmdir(path) != 0)
-    result = mf_posix_fail("remove the directory %s", path);
+    if (result == 0 && rmdir(path) != 0)
+      result = mf_posix_fail("remove the directory %s", path);
+  }
   close((int)held);
   return result;
 }
