@@ -4,7 +4,6 @@ set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc)
 set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
-set(CMAKE_CROSSCOMPILING_EMULATOR wine)
 # What else is built for Windows is given as -DMAYFLY_WINDOWS_ROOT=..., and nothing of this machine's own is found.
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES MAYFLY_WINDOWS_ROOT)
 set(CMAKE_FIND_ROOT_PATH ${MAYFLY_WINDOWS_ROOT} /usr/x86_64-w64-mingw32)

@@ -54,12 +54,14 @@ int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd) {
 
 int mf_os_directory_still(const char *path, mayfly_os_fd held) {
   FILE_ID_INFO identity;
-  wchar_t *wide;
-  if (mf_win32_identity((HANDLE)held, &identity) < 0 || mf_win32_path(path, &wide) < 0)
-    return 0;
-  int same = mf_win32_same(wide, &identity);
+  wchar_t *wide = NULL;
+  int result = mf_win32_identity((HANDLE)held, &identity);
+  if (result == 0)
+    result = mf_win32_path(path, &wide);
+  if (result == 0)
+    result = mf_win32_same(wide, &identity);
   free(wide);
-  return same;
+  return result == MAYFLY_ENOENT ? 0 : result;
 }
 
 /* ---- removal ---- */
@@ -111,12 +113,16 @@ static int empty(HANDLE directory, const char *path) {
 static int remove_held(const char *path, const wchar_t *wide, HANDLE held) {
   FILE_ID_INFO identity;
   int result = mf_win32_identity(held, &identity);
-  if (result == 0 && !mf_win32_same(wide, &identity))
-    result = mf_fail(MAYFLY_ESTOLEN, "remove %s: the name no longer leads to what was made", path);
   if (result == 0)
+    result = mf_win32_same(wide, &identity);
+  if (result == 0)
+    result = mf_fail(MAYFLY_ESTOLEN, "remove %s: the name no longer leads to what was made", path);
+  if (result == 1)
     result = empty(held, path);
   CloseHandle(held);
-  return result < 0 ? result : mf_win32_remove(wide, &identity);
+  if (result == 0)
+    result = mf_win32_remove(wide, &identity);
+  return result == MAYFLY_ENOENT ? 0 : result;
 }
 
 int mf_os_directory_remove(const char *path, mayfly_os_fd held) {

@@ -28,7 +28,7 @@ static int is(HANDLE handle, const FILE_ID_INFO *identity) {
 int mf_win32_same(const wchar_t *path, const FILE_ID_INFO *identity) {
   HANDLE handle = open_itself(path, 0);
   if (handle == INVALID_HANDLE_VALUE)
-    return 0;
+    return mf_win32_fail(GetLastError(), "look at %ls", path);
   int same = is(handle, identity);
   CloseHandle(handle);
   return same;

@@ -52,7 +52,7 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error);
 /* ---- file.c ---- */
 
 int mf_win32_identity(HANDLE handle, FILE_ID_INFO *identity);
-/* 1: `path`, links not followed, is the file or directory of that identity; 0: it is something else, or not there. */
+/* 1: `path`, links not followed, is the file or directory of that identity; 0: it is something else. */
 int mf_win32_same(const wchar_t *path, const FILE_ID_INFO *identity);
 /* Removes the file or empty directory that `path` leads to, if it is the one of that identity. */
 int mf_win32_remove(const wchar_t *path, const FILE_ID_INFO *identity);

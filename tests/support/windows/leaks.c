@@ -8,7 +8,7 @@
 /* After windows.h, which it does not include. */
 #include <winternl.h>
 
-enum { LAST_HANDLE = 16384 }; /* they are small multiples of 4 */
+enum { LAST_HANDLE = 4096 }; /* they are small multiples of 4 */
 
 static int before;
 
