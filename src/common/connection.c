@@ -49,8 +49,13 @@ int mf_connection_new(mf_os_stream *stream, unsigned directions, mayfly_connecti
   return 0;
 }
 
+/* More than this no memory can hold, whatever limit was wished for. */
+static uint64_t limit(uint64_t bytes) {
+  return bytes < PTRDIFF_MAX / 2 ? bytes : PTRDIFF_MAX / 2;
+}
+
 void mf_connection_configure(mayfly_connection *connection, const mayfly_endpoint_options *options) {
-  connection->message_size_max = options->message_size_max;
+  connection->message_size_max = limit(options->message_size_max);
   connection->readahead = options->readahead;
 }
 
@@ -422,7 +427,7 @@ int mayfly_connection_set_readahead(mayfly_connection *connection, size_t bytes)
 int mayfly_connection_set_message_size_max(mayfly_connection *connection, uint64_t bytes) {
   int result = check(connection, "mayfly_connection_set_message_size_max");
   if (result == 0)
-    connection->message_size_max = bytes;
+    connection->message_size_max = limit(bytes);
   return result;
 }
 

@@ -39,6 +39,8 @@ static int check_numbers(const mayfly_endpoint_options *options) {
     return mf_fail(MAYFLY_EINVAL, "%s: backlog is %d", options_name, options->backlog);
   if (options->opening_max < 0)
     return mf_fail(MAYFLY_EINVAL, "%s: opening_max is %d", options_name, options->opening_max);
+  if (options->readahead > PTRDIFF_MAX / 2)
+    return mf_fail(MAYFLY_EINVAL, "%s: readahead is %zu bytes, more than memory", options_name, options->readahead);
   if (options->queue_low > options->queue_high)
     return mf_fail(MAYFLY_EINVAL, "%s: queue_low is above queue_high", options_name);
   return 0;

@@ -46,8 +46,11 @@ static int vanish(struct mf_registry_entry *entry) {
 
 /* ---- listening ---- */
 
+/* Only a path must vanish with the process; resolving a host could hold up its end. */
 static int listen_at(mayfly_listener *listener, const mayfly_address *address) {
   const mayfly_endpoint_options *options = &listener->endpoint.options;
+  if (address->family != MAYFLY_AF_UNIX)
+    return mf_os_listen(address, options->flags, options->backlog, &listener->os, &listener->address);
   int result = mf_registry_begin();
   if (result < 0)
     return result;

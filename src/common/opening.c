@@ -27,9 +27,12 @@ static int handshake_send(mayfly_connection *connection, struct mf_handshake *ha
   int result = mf_connection_send(connection, &slice, 1, deadline);
   if (result == 0)
     mf_handshake_sent(handshake);
-  if (result == MAYFLY_EPIPE)
-    return mf_fail(MAYFLY_EAUTH, "authentication failed: the peer closed the connection");
-  return result;
+  if (result != MAYFLY_EPIPE)
+    return result;
+  const char *why; /* where the peer was about to be told that it failed, that is the reason */
+  if (mf_handshake_error(handshake, &why) == 0)
+    why = "the peer closed the connection";
+  return mf_fail(MAYFLY_EAUTH, "authentication failed: %s", why);
 }
 
 int mf_connection_handshake(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,

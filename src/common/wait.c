@@ -11,9 +11,8 @@ static int check(const mayfly_wait_item *items, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (items[i].connection != NULL && items[i].listener != NULL)
       return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is a connection and a listener", i);
-    if (items[i].connection == NULL && items[i].listener == NULL && items[i].fd < 0)
-      return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is nothing: connection and listener are NULL, fd is %lld", i,
-                     (long long)items[i].fd);
+    if (items[i].connection == NULL && items[i].listener == NULL && items[i].fd == MAYFLY_NO_FD)
+      return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is nothing", i);
     if (items[i].connection != NULL) {
       int result = mf_connection_check(items[i].connection, "mayfly_wait", MF_READABLE);
       if (result < 0)

@@ -180,7 +180,8 @@ static int start_thread(void) {
   return number;
 }
 
-static int start_catching(void) {
+static int start_catching(void (*wished)(void)) {
+  on_signal = wished;
   if (mf_posix_pipe(caught) != 0)
     return mf_posix_fail("make the pipe that signals come through");
   errno = start_thread();
@@ -195,8 +196,7 @@ static int start_catching(void) {
 }
 
 int mf_os_hook_signals(void (*wished)(void)) {
-  on_signal = wished;
-  int result = atomic_load(&caught_by) == getpid() ? 0 : start_catching();
+  int result = atomic_load(&caught_by) == getpid() ? 0 : start_catching(wished);
   for (size_t i = 0; result == 0 && i < sizeof ending / sizeof ending[0]; i++) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     struct sigaction before;

@@ -195,10 +195,26 @@ static int set_mode(const mayfly_address *address, mode_t mode, struct stat *sta
   return 0;
 }
 
+/* As the system resolves it, ".." through links included: so not lexically. */
+static int independent_of_chdir(const char *name, char **path) {
+  char *cwd = name[0] == '/' ? strdup("") : getcwd(NULL, 0);
+  if (cwd == NULL)
+    return mf_posix_fail("listen on %s: get the current directory", name);
+  size_t size = strlen(cwd) + strlen(name) + 2;
+  char *made = malloc(size);
+  if (made != NULL)
+    snprintf(made, size, "%s%s%s", cwd, *cwd == '\0' ? "" : "/", name);
+  free(cwd);
+  if (made == NULL)
+    return mf_fail(MAYFLY_ENOMEM, "listen on %s: no memory", name);
+  *path = made;
+  return 0;
+}
+
 static int bind_path(mf_os_listener *listener, const mayfly_address *address, const struct unix_name *name,
                      mode_t mode) {
   char *path;
-  int result = mf_os_path_absolute(address->name, &path);
+  int result = independent_of_chdir(address->name, &path);
   if (result < 0)
     return result;
   fchmod(listener->fd, mode);

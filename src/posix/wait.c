@@ -49,7 +49,7 @@ static void prepare(const struct mf_os_wait_item *item, struct pollfd polled[2])
 static int collect(struct mf_os_wait_item *items, const struct pollfd *polled, size_t count) {
   int ready = 0;
   for (size_t i = 0; i < count; i++) {
-    if ((polled[2 * i].revents & POLLNVAL) != 0)
+    if (polled[2 * i].fd < 0 || (polled[2 * i].revents & POLLNVAL) != 0)
       return mf_fail(MAYFLY_EBADF, "wait for descriptor %d: it is not open", polled[2 * i].fd);
     if (polled[2 * i + 1].revents != 0) /* by us, or by another process that shares the listener since a fork */
       atomic_store(&items[i].listener->shut, 1);

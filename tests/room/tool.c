@@ -442,6 +442,24 @@ static void many_clients_are_served_at_once(void **state) {
   free(address);
 }
 
+static void the_others_are_served_on_when_a_client_leaves(void **state) {
+  enum { CLIENTS = 3 };
+  struct tool listener = {.directory = *state};
+  mayfly_connection *clients[CLIENTS];
+  char *address = start_listening(&listener, "--echo");
+  for (int i = 0; i < CLIENTS; i++)
+    connect_to(address, NULL, &clients[i]);
+  for (int leaving = 0; leaving < CLIENTS; leaving++) {
+    for (int i = leaving; i < CLIENTS; i++)
+      say_to(clients[i], "still there?");
+    for (int i = leaving; i < CLIENTS; i++)
+      expect_from(clients[i], "still there?");
+    mayfly_connection_close(clients[leaving]);
+  }
+  end_by(&listener, SIGTERM);
+  free(address);
+}
+
 static void a_client_that_stops_inside_a_message_holds_up_nobody(void **state) {
   struct tool listener = {.directory = *state};
   mayfly_connection *slow, *quick;
@@ -650,10 +668,14 @@ static void a_full_standard_output_is_status_1(void **state) {
   free(address);
 }
 
-static void a_closed_standard_output_is_status_1(void **state) {
-  struct tool tool = {.directory = *state, .output = ""};
+static void a_closed_standard_output_is_status_1_and_nothing_is_printed_into_a_socket(void **state) {
+  struct tool tool = {.directory = *state, .output = ""}, listener = {.directory = *state};
   assert_int_equal(run(&tool, "--version"), FAILED);
   assert_int_equal(run(&tool, "listen"), FAILED);
+  char *address = start_listening(&listener, "--echo");
+  assert_int_equal(run(&tool, "send", "--reply", address, "hello"), FAILED);
+  end_by(&listener, SIGTERM);
+  free(address);
 }
 
 static void a_listener_whose_reader_has_left_ends_with_status_1_and_removes_its_socket(void **state) {
@@ -770,6 +792,7 @@ int main(void) {
       test_in_scratch(a_large_message_goes_there_and_back_whole),
       test_in_scratch(localhost_gets_a_port_that_clients_can_use),
       test_in_scratch(many_clients_are_served_at_once),
+      test_in_scratch(the_others_are_served_on_when_a_client_leaves),
       test_in_scratch(a_client_that_stops_inside_a_message_holds_up_nobody),
       test_in_scratch(a_peer_that_proves_nothing_holds_up_nobody),
       test_in_scratch(a_broken_client_is_reported_and_dropped_and_the_listener_goes_on),
@@ -784,7 +807,7 @@ int main(void) {
       test_in_scratch(an_address_in_use_is_status_3_and_its_owner_goes_on),
       test_in_scratch(no_reply_before_the_end_is_status_3),
       test_in_scratch(a_full_standard_output_is_status_1),
-      test_in_scratch(a_closed_standard_output_is_status_1),
+      test_in_scratch(a_closed_standard_output_is_status_1_and_nothing_is_printed_into_a_socket),
       test_in_scratch(a_listener_whose_reader_has_left_ends_with_status_1_and_removes_its_socket),
       test_in_scratch(a_signal_ends_the_listener_and_leaves_nothing),
   };

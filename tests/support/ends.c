@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* ends.c - connected ends. */
+#include "ends.h"
+#include "raw.h"
+#include "result.h"
+
+static const char *const names[ENDS_KINDS] = {"a pipe", "AF_UNIX", "AF_INET"};
+
+mayfly_listener *ends_listen(enum ends_kind kind, const mayfly_endpoint_options *options) {
+  mayfly_endpoint_options taken = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  mayfly_address address;
+  mayfly_listener *listener;
+  if (options != NULL)
+    taken = *options;
+  if (kind == ENDS_INET)
+    taken.flags |= MAYFLY_ENDPOINT_ANY_USER;
+  assert_ok(mayfly_arbitrary_address(kind == ENDS_INET ? MAYFLY_AF_INET : MAYFLY_AF_UNIX, &address));
+  assert_ok(mayfly_listen(&address, &taken, &listener));
+  return listener;
+}
+
+void ends_open_with(struct ends *ends, enum ends_kind kind, const mayfly_endpoint_options *options) {
+  mayfly_connection *pair[2];
+  if (kind == ENDS_PIPE) {
+    assert_ok(mayfly_pipe(1, pair));
+    *ends = (struct ends){pair[0], pair[1]};
+    return;
+  }
+  mayfly_listener *listener = ends_listen(kind, options);
+  assert_ok(mayfly_connect(mayfly_listener_address(listener), options, &ends->one));
+  assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &ends->other));
+  assert_ok(mayfly_listener_close(listener));
+}
+
+void ends_open(struct ends *ends, enum ends_kind kind) {
+  ends_open_with(ends, kind, NULL);
+}
+
+void ends_close(struct ends *ends) {
+  assert_ok(mayfly_connection_close(ends->one));
+  assert_ok(mayfly_connection_close(ends->other));
+  *ends = (struct ends){NULL, NULL};
+}
+
+void ends_expect_message(mayfly_connection *connection, const void *bytes, size_t size) {
+  const void *data;
+  size_t got;
+  assert_ok(mayfly_recv_bytes(connection, SIZE_MAX, &data, &got));
+  assert_int_equal(got, size);
+  assert_memory_equal(data, bytes, size);
+}
+
+mayfly_connection *ends_with_raw(enum ends_kind kind, const mayfly_endpoint_options *options, int *raw) {
+  mayfly_connection *connection;
+  mayfly_listener *listener = ends_listen(kind, options);
+  *raw = raw_connect(mayfly_listener_address(listener));
+  assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &connection));
+  assert_ok(mayfly_listener_close(listener));
+  return connection;
+}
+
+static void run_for(void (*run)(enum ends_kind kind), enum ends_kind kind) {
+  print_message("  %s\n", names[kind]);
+  run(kind);
+}
+
+void ends_of_every_socket(void (*run)(enum ends_kind kind)) {
+  run_for(run, ENDS_UNIX);
+  run_for(run, ENDS_INET);
+}
+
+void ends_of_every_kind(void (*run)(enum ends_kind kind)) {
+  run_for(run, ENDS_PIPE);
+  ends_of_every_socket(run);
+}

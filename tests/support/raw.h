@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* raw.h - peers that are nothing but sockets: they say bytes, whole messages or not. */
+#ifndef RAW_H
+#define RAW_H
+
+#include <mayfly/connection.h>
+
+int raw_connect(const mayfly_address *address);             /* a blocking socket */
+int raw_listen(const mayfly_address *address, int backlog); /* AF_UNIX */
+int raw_accept(int listening);
+void raw_say(int fd, const void *bytes, size_t size);
+void raw_say_length(int fd, uint32_t length); /* the header of a message, whatever follows */
+void raw_say_long_length(int fd, uint64_t length);
+void raw_say_message(int fd, const void *bytes, size_t size);
+/* Until the end or `size` bytes; how many there were. A reset is an end. */
+size_t raw_hear(int fd, void *bytes, size_t size);
+size_t raw_hear_message(int fd, void *bytes, size_t capacity); /* its size */
+void raw_await(int fd);                                        /* until something can be read, or has ended */
+int raw_unread(int fd);                                        /* how many bytes are there to be read */
+void raw_reset(int fd);                                        /* closes it so that an AF_INET peer gets a reset */
+
+#endif
