@@ -107,6 +107,6 @@ int mf_os_file_discard(mayfly_os_fd fd, const char *path) {
 
 int mf_os_fd_close(mayfly_os_fd fd) {
   if (fd != MAYFLY_NO_FD && !CloseHandle((HANDLE)fd))
-    return mf_win32_fail(GetLastError(), "close handle %lld", (long long)fd);
+    return mf_win32_fail(GetLastError(), "close descriptor %d", (int)fd);
   return 0;
 }

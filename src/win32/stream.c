@@ -111,10 +111,15 @@ void mf_win32_await(const OVERLAPPED *operation) {
   }
 }
 
+/* For the words: handles have 32 bits that count. */
+static int number(const mf_os_stream *stream) {
+  return (int)(intptr_t)stream->handle;
+}
+
 static int ran_out(const mf_os_stream *stream, const char *what) {
   if (stream->shut)
-    return mf_fail(MAYFLY_ECANCELED, "%s handle %p: the connection was shut down", what, stream->handle);
-  return mf_fail(MAYFLY_ETIMEDOUT, "%s handle %p: the time ran out", what, stream->handle);
+    return mf_fail(MAYFLY_ECANCELED, "%s descriptor %d: the connection was shut down", what, number(stream));
+  return mf_fail(MAYFLY_ETIMEDOUT, "%s descriptor %d: the time ran out", what, number(stream));
 }
 
 /* ---- reading ---- */
@@ -133,16 +138,16 @@ static int read_failed(mf_os_stream *stream, DWORD error) {
   case ERROR_BROKEN_PIPE:
   case ERROR_PIPE_NOT_CONNECTED:
   case ERROR_NO_DATA:
-    return mf_fail(MAYFLY_EOF, "receive on handle %p: the peer closed the connection", stream->handle);
+    return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", number(stream));
   case WSAECONNRESET:
   case WSAECONNABORTED:
   case ERROR_NETNAME_DELETED:
     if (stream->reset) /* the system says it again and again, POSIX once */
-      return mf_fail(MAYFLY_EOF, "receive on handle %p: the peer reset the connection", stream->handle);
+      return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer reset the connection", number(stream));
     stream->reset = 1;
-    return mf_win32_fail(WSAECONNRESET, "receive on handle %p", stream->handle);
+    return mf_win32_fail(WSAECONNRESET, "receive on descriptor %d", number(stream));
   default:
-    return mf_win32_fail(error, "receive on handle %p", stream->handle);
+    return mf_win32_fail(error, "receive on descriptor %d", number(stream));
   }
 }
 
@@ -165,7 +170,7 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
   if (error != 0 && error != ERROR_MORE_DATA)
     return read_failed(stream, error);
   if (count == 0 && stream->kind == MF_WIN32_SOCKET)
-    return mf_fail(MAYFLY_EOF, "receive on handle %p: the peer closed the connection", stream->handle);
+    return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", number(stream));
   *left = error == ERROR_MORE_DATA ? left_of_message(stream) : 0;
   return count;
 }
@@ -223,9 +228,10 @@ static int write_failed(const mf_os_stream *stream, DWORD error, int pending) {
   case ERROR_OPERATION_ABORTED:
     if (stream->shut || !pending)
       return ran_out(stream, "send on");
-    return mf_fail(MAYFLY_EPIPE,
-                   "send on handle %p: the time ran out, and the system does not say how much of the message has left",
-                   stream->handle);
+    return mf_fail(
+        MAYFLY_EPIPE,
+        "send on descriptor %d: the time ran out in the middle of a message (the system does not say how far it got)",
+        number(stream));
   case ERROR_BROKEN_PIPE:
   case ERROR_NO_DATA:
   case ERROR_PIPE_NOT_CONNECTED:
@@ -233,13 +239,13 @@ static int write_failed(const mf_os_stream *stream, DWORD error, int pending) {
   case WSAECONNRESET:
   case WSAECONNABORTED:
   case WSAESHUTDOWN:
-    return mf_fail(MAYFLY_EPIPE, "send on handle %p: the peer is gone", stream->handle);
+    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", number(stream));
   case ERROR_NO_SYSTEM_RESOURCES:
   case WSAENOBUFS:
-    return mf_win32_fail(error, "send on handle %p: the message is larger than the system can hold at once",
-                         stream->handle);
+    return mf_win32_fail(error, "send on descriptor %d: the message is larger than the system can hold at once",
+                         number(stream));
   default:
-    return mf_win32_fail(error, "send on handle %p", stream->handle);
+    return mf_win32_fail(error, "send on descriptor %d", number(stream));
   }
 }
 
@@ -274,7 +280,7 @@ static int write_slices(mf_os_stream *stream, const mayfly_slice *slices, size_t
 static int write_joined(mf_os_stream *stream, const mayfly_slice *slices, size_t count, size_t size, int64_t deadline) {
   char *joined = malloc(size > 0 ? size : 1);
   if (joined == NULL)
-    return mf_fail(MAYFLY_ENOMEM, "send on handle %p: no memory to put %zu bytes together", stream->handle, size);
+    return mf_fail(MAYFLY_ENOMEM, "send on descriptor %d: no memory to put %zu bytes together", number(stream), size);
   WSABUF piece = {(ULONG)size, joined};
   for (size_t i = 0; i < count; i++) {
     if (slices[i].size > 0)
@@ -296,8 +302,8 @@ static size_t total(const mayfly_slice *slices, size_t count) {
 static int write_message(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline) {
   size_t size = total(slices, count);
   if (size > UINT32_MAX)
-    return mf_fail(MAYFLY_EMSGSIZE, "send on handle %p: %zu bytes, and a message pipe takes 4 GiB at most",
-                   stream->handle, size);
+    return mf_fail(MAYFLY_EMSGSIZE, "send on descriptor %d: %zu bytes, and a message pipe takes 4 GiB at most",
+                   number(stream), size);
   if (count > 1)
     return write_joined(stream, slices, count, size, deadline);
   WSABUF piece = {(ULONG)size, count == 1 ? (char *)slices->data : NULL};

@@ -76,7 +76,7 @@ static int probe_socket(struct mf_os_wait_item *item, struct probe *probe, int t
                      : (DWORD)WSAGetLastError();
   if (probe->error == WSAENOTCONN || probe->error == WSAEINVAL) {
     probe->how = NO_PROBE;
-    return mf_fail(MAYFLY_ENOTSUP, "wait for socket %lld: it is not connected", (long long)item->fd);
+    return mf_fail(MAYFLY_ENOTSUP, "wait for descriptor %d: a socket that is not connected", (int)item->fd);
   }
   if (probe->error != ERROR_IO_PENDING)
     conclude(item, probe);
@@ -103,7 +103,7 @@ static int watch(struct call *call, struct probe *probe, HANDLE handle) {
   }
   probe->event = call->event;
   if (!RegisterWaitForSingleObject(&probe->registration, handle, signalled, probe, INFINITE, WT_EXECUTEONLYONCE))
-    return mf_win32_fail(GetLastError(), "wait for handle %p", handle);
+    return mf_win32_fail(GetLastError(), "wait for descriptor %d", (int)(intptr_t)handle);
   probe->how = POOL_PROBE;
   return 0;
 }
@@ -113,12 +113,12 @@ static int is_socket(mayfly_os_fd fd, int *type) {
   int size = sizeof *type;
   DWORD flags;
   if (fd == MAYFLY_NO_FD || !GetHandleInformation((HANDLE)fd, &flags))
-    return mf_fail(MAYFLY_EBADF, "wait for handle %lld: it is not open", (long long)fd);
+    return mf_fail(MAYFLY_EBADF, "wait for descriptor %d: it is not open", (int)fd);
   if (GetFileType((HANDLE)fd) != FILE_TYPE_PIPE)
     return 0;
   if (getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char *)type, &size) == 0)
     return 1;
-  return mf_fail(MAYFLY_ENOTSUP, "wait for handle %lld: a pipe tells nothing by its handle", (long long)fd);
+  return mf_fail(MAYFLY_ENOTSUP, "wait for descriptor %d: a pipe tells nothing by its handle", (int)fd);
 }
 
 /* ---- the call ---- */

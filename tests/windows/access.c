@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* access.c - who may open what this library makes: access lists, read back, and the identity of a pipe's peer. */
-#include "program.h"
 #include "result.h"
 #include "test.h"
 #include <mayfly/mayfly.h>

@@ -50,19 +50,17 @@ static void make_pipe(HANDLE *read_end, HANDLE *write_end, HANDLE *inherited) {
   SetHandleInformation(*inherited, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
 }
 
-void program_start(struct child *child, const char *const *command) {
-  int place = find(0);
+static void start_with(struct child *child, const char *const *command, int place, HANDLE output, HANDLE errors) {
   char line[8192];
-  HANDLE input, output;
+  HANDLE input;
   PROCESS_INFORMATION made;
   command_line(command, line, sizeof line);
   make_pipe(&input, &places[place].to, &input);
-  make_pipe(&places[place].from, &output, &output);
   STARTUPINFOA start = {.cb = sizeof start,
                         .dwFlags = STARTF_USESTDHANDLES,
                         .hStdInput = input,
                         .hStdOutput = output,
-                        .hStdError = GetStdHandle(STD_ERROR_HANDLE)};
+                        .hStdError = errors};
   if (!CreateProcessA(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &start, &made))
     fail_msg("%s: error %lu", line, GetLastError());
   AssignProcessToJobObject(job(), made.hProcess);
@@ -73,6 +71,21 @@ void program_start(struct child *child, const char *const *command) {
   places[place].process = made.hProcess;
   places[place].pid = (pid_t)made.dwProcessId;
   *child = (struct child){.pid = places[place].pid, .fd = place};
+}
+
+void program_start(struct child *child, const char *const *command) {
+  int place = find(0);
+  HANDLE output;
+  make_pipe(&places[place].from, &output, &output);
+  start_with(child, command, place, output, GetStdHandle(STD_ERROR_HANDLE));
+}
+
+void program_start_into(struct child *child, const char *const *command, const char *path) {
+  SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+  HANDLE file =
+      CreateFileA(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, &inherited, CREATE_ALWAYS, 0, NULL);
+  assert_ptr_not_equal(file, INVALID_HANDLE_VALUE);
+  start_with(child, command, find(0), file, file);
 }
 
 static int has_something(HANDLE pipe) {

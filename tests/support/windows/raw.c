@@ -132,7 +132,6 @@ void raw_await(int fd) {
 
 void raw_reset(int fd) {
   const struct linger at_once = {.l_onoff = 1};
-  assert_int_equal(
-      setsockopt((SOCKET)handle_of(fd), SOL_SOCKET, SO_LINGER, (const char *)&at_once, sizeof at_once), 0);
+  assert_int_equal(setsockopt((SOCKET)handle_of(fd), SOL_SOCKET, SO_LINGER, (const char *)&at_once, sizeof at_once), 0);
   close(fd);
 }
