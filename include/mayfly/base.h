@@ -29,7 +29,8 @@
  * Options are structs whose first member is `size`. Begin one with its ..._INIT macro, set the members you care for,
  * and hand in its address; NULL means the same as an untouched one. A member left 0 or NULL has its default. A `size`
  * of 0, a flag that is unknown, or one that the function has no use for is MAYFLY_EINVAL, in words that name it. A
- * program that was built with an older and shorter struct goes on working with a newer library.
+ * program that was built with an older and shorter struct goes on working with a newer library; one with a longer
+ * struct works with an older library as long as it sets nothing which that does not know, else it gets MAYFLY_EINVAL.
  *
  * Times are in milliseconds and their names end in `_ms`. As an argument 0 is "do not wait" and MAYFLY_FOREVER "as
  * long as it takes", other negative numbers are MAYFLY_EINVAL; as an option 0 is the default.

@@ -353,8 +353,8 @@ typedef struct mayfly_wait_item {
  * ready too: call mayfly_accept() with a timeout of 0 on it. With a `count` of 0 it waits for the time alone, and
  * `items` may be NULL. Stands for wait(object_list, timeout), and poll(2).
  *
- * MAYFLY_EINVAL: an item with both pointers, an end that only sends, a negative time that is not MAYFLY_FOREVER,
- * `items` NULL with a count. MAYFLY_EBADF: a descriptor that is none. */
+ * MAYFLY_EINVAL: an item with both pointers, or with neither and a negative `fd`; an end that only sends; a negative
+ * time that is not MAYFLY_FOREVER; `items` NULL with a count. MAYFLY_EBADF: a descriptor that is not open. */
 MAYFLY_API int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms);
 
 /* One half of the authentication alone: challenges the peer to prove the key of `size` bytes, and tells it the verdict.

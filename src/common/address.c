@@ -161,11 +161,12 @@ int mayfly_service_address(const char *service, mayfly_scope scope, mayfly_addre
     result = mf_os_runtime_directory(scope, &directory);
   if (result < 0)
     return result;
+  size_t most = made.family == MAYFLY_AF_UNIX ? mf_os_socket_path_max() : sizeof made.name - 1;
   int length = snprintf(made.name, sizeof made.name, "%s%s%s", directory, service, suffix);
   free(directory);
-  if (length < 0 || (size_t)length >= sizeof made.name)
-    return mf_fail(MAYFLY_ENAMETOOLONG, "find the address of the service %s: over %zu bytes", service,
-                   sizeof made.name - 1);
+  if (length < 0 || (size_t)length > most)
+    return mf_fail(MAYFLY_ENAMETOOLONG, "find the address of the service %s: %d bytes, and it may have %zu", service,
+                   length, most);
   *address = made;
   return 0;
 }

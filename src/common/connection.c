@@ -246,15 +246,17 @@ static int receive_kept(mayfly_connection *connection, size_t max_length, int64_
 }
 
 static int receive_again(const mayfly_connection *connection) {
-  return mf_fail(connection->receive_error, "receive: an earlier message was cut off or had a length that is none");
+  if (connection->receive_error == MAYFLY_EMSGSIZE)
+    return mf_fail(MAYFLY_EMSGSIZE, "receive: an earlier message was over the limit");
+  return mf_fail(connection->receive_error, "receive: an earlier message was cut off, or had a length that can't be");
 }
 
 int mf_connection_receive(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
                           size_t *size) {
+  if (mf_os_stream_is_shut(connection->stream)) /* which what is known already does not ask */
+    return mf_fail(MAYFLY_ECANCELED, "receive: the connection was shut down");
   if (connection->receive_error < 0)
     return receive_again(connection);
-  if (buffered(connection) > 0 && mf_os_stream_is_shut(connection->stream))
-    return mf_fail(MAYFLY_ECANCELED, "receive: the connection was shut down");
   reclaim(connection);
   if (mf_os_stream_keeps_messages(connection->stream))
     return receive_kept(connection, max_length, deadline, data, size);
@@ -341,6 +343,8 @@ int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices
   int result = total_size(slices, count, &total);
   if (result < 0)
     return result;
+  if (mf_os_stream_is_shut(connection->stream))
+    return mf_fail(MAYFLY_ECANCELED, "send: the connection was shut down");
   if (connection->send_error < 0)
     return mf_fail(connection->send_error, "send: an earlier message was cut off, or the peer is gone");
   if (mf_os_stream_keeps_messages(connection->stream))

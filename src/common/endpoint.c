@@ -26,23 +26,17 @@ static void fill_in(mayfly_endpoint_options *options) {
     options->opening_max = 64;
   if (options->message_size_max == 0)
     options->message_size_max = UINT64_C(1) << 30;
-  if (options->queue_high == 0)
-    options->queue_high = (size_t)1 << 20;
-  if (options->queue_low == 0)
-    options->queue_low = (size_t)1 << 18;
 }
 
-static int check_numbers(const mayfly_endpoint_options *options) {
+static int check_numbers(enum mf_endpoint_side side, const mayfly_endpoint_options *options) {
   if (options->open_timeout_ms < MAYFLY_FOREVER)
     return mf_fail(MAYFLY_EINVAL, "%s: open_timeout_ms is %d", options_name, options->open_timeout_ms);
-  if (options->backlog < 0)
-    return mf_fail(MAYFLY_EINVAL, "%s: backlog is %d", options_name, options->backlog);
-  if (options->opening_max < 0)
-    return mf_fail(MAYFLY_EINVAL, "%s: opening_max is %d", options_name, options->opening_max);
   if (options->readahead > PTRDIFF_MAX / 2)
     return mf_fail(MAYFLY_EINVAL, "%s: readahead is %zu bytes, more than memory", options_name, options->readahead);
-  if (options->queue_low > options->queue_high)
-    return mf_fail(MAYFLY_EINVAL, "%s: queue_low is above queue_high", options_name);
+  if (side == MF_ENDPOINT_LISTENER && options->backlog < 0)
+    return mf_fail(MAYFLY_EINVAL, "%s: backlog is %d", options_name, options->backlog);
+  if (side == MF_ENDPOINT_LISTENER && options->opening_max < 0)
+    return mf_fail(MAYFLY_EINVAL, "%s: opening_max is %d", options_name, options->opening_max);
   return 0;
 }
 
@@ -69,7 +63,7 @@ static int check(enum mf_endpoint_side side, const mayfly_address *address, cons
   int result = mf_address_check(address, &why);
   if (result < 0)
     return mf_fail(result, "%s: %s", side == MF_ENDPOINT_LISTENER ? "listen" : "connect", why);
-  result = check_numbers(options);
+  result = check_numbers(side, options);
   if (result == 0)
     result = check_flags(options->flags, known_flags[side]);
   if (result == 0)

@@ -9,7 +9,7 @@
 enum mf_endpoint_side { MF_ENDPOINT_LISTENER, MF_ENDPOINT_CLIENT };
 
 struct mf_endpoint {
-  mayfly_endpoint_options options; /* no member is left at its default; authkey is our own copy */
+  mayfly_endpoint_options options; /* with their defaults; authkey is our own copy */
   mayfly_family family;
 };
 

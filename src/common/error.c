@@ -7,12 +7,12 @@
 #include <string.h>
 
 static int keep(int code, const char *text, int length) {
-  char *words = mf_os_words();
-  if (words == NULL)
+  struct mf_os_thread *thread = mf_os_thread();
+  if (thread == NULL)
     return code;
-  snprintf(words, MF_OS_WORDS_SIZE, "%s", text);
+  snprintf(thread->words, sizeof thread->words, "%s", text);
   if (length >= MF_OS_WORDS_SIZE)
-    memcpy(words + MF_OS_WORDS_SIZE - 4, "...", 4);
+    memcpy(thread->words + sizeof thread->words - 4, "...", 4);
   return code;
 }
 
@@ -35,6 +35,6 @@ int mf_fail_in(int code, const char *format, ...) {
 }
 
 const char *mayfly_last_error(void) {
-  const char *words = mf_os_words();
-  return words != NULL ? words : "out of memory";
+  const struct mf_os_thread *thread = mf_os_thread();
+  return thread != NULL ? thread->words : "out of memory";
 }

@@ -78,17 +78,23 @@ static int make_listener(const mayfly_address *address, const mayfly_endpoint_op
   return result;
 }
 
-int mayfly_listen(const mayfly_address *address, const mayfly_endpoint_options *options, mayfly_listener **listener) {
+/* All in flight: if somebody cleaned up in between, the directory of the address would be gone. */
+static int listen_anywhere(const mayfly_endpoint_options *options, mayfly_listener **listener) {
   mayfly_address arbitrary;
+  int result = mf_registry_begin();
+  if (result < 0)
+    return result;
+  result = mayfly_arbitrary_address(mayfly_default_family(), &arbitrary);
+  if (result == 0)
+    result = make_listener(&arbitrary, options, listener);
+  mf_registry_end(NULL);
+  return result;
+}
+
+int mayfly_listen(const mayfly_address *address, const mayfly_endpoint_options *options, mayfly_listener **listener) {
   if (listener == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_listen: listener is NULL");
-  if (address == NULL) {
-    int result = mayfly_arbitrary_address(mayfly_default_family(), &arbitrary);
-    if (result < 0)
-      return result;
-    address = &arbitrary;
-  }
-  return make_listener(address, options, listener);
+  return address != NULL ? make_listener(address, options, listener) : listen_anywhere(options, listener);
 }
 
 /* ---- one opening ---- */
@@ -203,7 +209,7 @@ int mf_listener_is_ready(const mayfly_listener *listener) {
   const struct opening *opening = listener->openings;
   while (opening != NULL && opening->state == PROVING)
     opening = opening->next;
-  return opening != NULL || listener->failure < 0;
+  return opening != NULL || listener->failure < 0 || mf_os_listener_is_shut(listener->os);
 }
 
 size_t mf_listener_item_count(const mayfly_listener *listener) {
@@ -312,6 +318,8 @@ int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection *
   }
   if (result < 0)
     return result;
+  if (mf_os_listener_is_shut(listener->os))
+    return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->address.name);
   struct opening *opening = first_finished(listener);
   return opening != NULL ? hand_out(listener, opening, connection) : tell_failure(listener);
 }

@@ -28,7 +28,11 @@ int64_t mf_os_clock_us(void);   /* monotonic */
 int64_t mf_os_process_id(void); /* differs in a forked child */
 
 enum { MF_OS_WORDS_SIZE = 512 };
-char *mf_os_words(void); /* this thread's MF_OS_WORDS_SIZE bytes for mayfly_last_error(); NULL: no memory for them */
+struct mf_os_thread { /* what each thread has for itself, zero at first */
+  char words[MF_OS_WORDS_SIZE];
+  int in_flight; /* the registry's */
+};
+struct mf_os_thread *mf_os_thread(void); /* NULL: no memory for it */
 
 /* The library's only locks, by name, so that they can be counted. They are not recursive, and made anew in a forked
  * child. */
@@ -109,6 +113,7 @@ int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
 /* From any thread or a signal handler: the listener is ready, and accept gives MAYFLY_ECANCELED. */
 int mf_os_listener_shutdown(mf_os_listener *listener);
+int mf_os_listener_is_shut(const mf_os_listener *listener);
 /* Its own, and only its own, once. Another thread may be using the listener. */
 int mf_os_listener_remove_name(mf_os_listener *listener);
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */

@@ -3,7 +3,8 @@
  *
  * An entry is in no list (before it is made, after it was taken or has vanished, and in a forked child), or in the
  * list, newest first. `in_flight` counts makers and removers; `ended` is set for good when the process ends, and turns
- * makers away. */
+ * makers away. While somebody is `cleaning`, who would begin waits: threads that never stop making leave no moment in
+ * which none is in flight. */
 #include "registry.h"
 #include "error.h"
 #include "os.h"
@@ -15,9 +16,23 @@ enum { IN_FLIGHT_WAIT_US = 5000000 }; /* at most: a thread may have been ended i
 static struct {
   struct mf_registry_entry *newest;
   int in_flight;
+  int cleaning;
   int ended;
   int hooked;
 } registry;
+
+/* This thread's own share: it does not wait for itself when a signal handler calls exit() in the middle of it. */
+static int in_flight_here(void) {
+  const struct mf_os_thread *thread = mf_os_thread();
+  return thread != NULL ? thread->in_flight : 0;
+}
+
+static void count_in_flight(int change) {
+  struct mf_os_thread *thread = mf_os_thread();
+  registry.in_flight += change;
+  if (thread != NULL && thread->in_flight + change >= 0)
+    thread->in_flight += change;
+}
 
 void mf_registry_leave(struct mf_registry_entry *entry) {
   if (entry->newer != NULL)
@@ -34,7 +49,7 @@ void mf_registry_leave(struct mf_registry_entry *entry) {
 
 static void await_none_in_flight(void) {
   int64_t deadline = mf_os_clock_us() + IN_FLIGHT_WAIT_US;
-  while (registry.in_flight > 0 && mf_os_clock_us() < deadline)
+  while (registry.in_flight > in_flight_here() && mf_os_clock_us() < deadline)
     mf_os_lock_wait(MF_OS_LOCK_REGISTRY, deadline);
 }
 
@@ -55,9 +70,12 @@ static int vanish_all(int last) {
 
 /* With the lock held. The first failure, after all was tried. */
 static int clean(void) {
+  registry.cleaning++;
   await_none_in_flight();
   int result = vanish_all(0);
   int last = vanish_all(1);
+  registry.cleaning--;
+  mf_os_lock_wake(MF_OS_LOCK_REGISTRY);
   return result < 0 ? result : last;
 }
 
@@ -83,7 +101,8 @@ static void in_child(void) {
     if (entry->forget != NULL)
       entry->forget(entry);
   }
-  registry.in_flight = 0;
+  registry.in_flight = in_flight_here();
+  registry.cleaning = 0;
   registry.ended = 0;
 }
 
@@ -114,8 +133,15 @@ int mayfly_cleanup_on_signals(void) {
 
 /* ---- makers and removers ---- */
 
+/* With the lock held. What is begun already goes on, and may need more than one thing. */
+static void await_clean(void) {
+  while (registry.cleaning > 0 && in_flight_here() == 0)
+    mf_os_lock_wait(MF_OS_LOCK_REGISTRY, mf_os_clock_us() + IN_FLIGHT_WAIT_US);
+}
+
 int mf_registry_hold(void) {
   mf_os_lock(MF_OS_LOCK_REGISTRY);
+  await_clean();
   int result = registry.ended ? mf_fail(MAYFLY_ECANCELED, "make something temporary: this process is ending") : hook();
   if (result < 0)
     mf_os_unlock(MF_OS_LOCK_REGISTRY);
@@ -139,7 +165,7 @@ int mf_registry_begin(void) {
   int result = mf_registry_hold();
   if (result < 0)
     return result;
-  registry.in_flight++;
+  count_in_flight(1);
   mf_registry_release();
   return 0;
 }
@@ -148,17 +174,19 @@ void mf_registry_end(struct mf_registry_entry *made) {
   mf_os_lock(MF_OS_LOCK_REGISTRY);
   if (made != NULL)
     mf_registry_enter(made);
-  if (--registry.in_flight == 0)
+  count_in_flight(-1);
+  if (registry.cleaning > 0)
     mf_os_lock_wake(MF_OS_LOCK_REGISTRY);
   mf_os_unlock(MF_OS_LOCK_REGISTRY);
 }
 
 int mf_registry_take(struct mf_registry_entry *entry) {
   mf_os_lock(MF_OS_LOCK_REGISTRY);
+  await_clean();
   int mine = entry->entered;
   if (mine) {
     mf_registry_leave(entry);
-    registry.in_flight++;
+    count_in_flight(1);
   }
   mf_os_unlock(MF_OS_LOCK_REGISTRY);
   return mine;

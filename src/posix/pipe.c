@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pipe.c - pairs of connected ends, and descriptors as they should be born: close-on-exec and without SIGPIPE. */
 #include "posix.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -51,7 +52,13 @@ static int socket_pair(int fds[2]) {
 int mf_posix_pipe(int fds[2]) {
   if (pipe2(fds, O_CLOEXEC) != 0)
     return -1;
-  return fcntl(fds[1], F_SETFL, O_NONBLOCK);
+  if (fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0)
+    return 0;
+  int saved = errno;
+  close(fds[0]);
+  close(fds[1]);
+  errno = saved;
+  return -1;
 }
 
 int mf_posix_socket(int family, int type) {

@@ -21,9 +21,9 @@ int64_t mf_os_process_id(void) {
   return getpid();
 }
 
-char *mf_os_words(void) {
-  static _Thread_local char words[MF_OS_WORDS_SIZE];
-  return words;
+struct mf_os_thread *mf_os_thread(void) {
+  static _Thread_local struct mf_os_thread thread;
+  return &thread;
 }
 
 /* ---- locks ---- */
@@ -40,19 +40,24 @@ static _Thread_local volatile sig_atomic_t wanted[MF_OS_LOCK_COUNT];
 static void forget_signals(void);
 
 static void before_fork(void) {
-  for (int id = 0; id < MF_OS_LOCK_COUNT; id++)
+  for (int id = 0; id < MF_OS_LOCK_COUNT; id++) {
+    wanted[id] = 1;
     pthread_mutex_lock(&locks[id]);
+  }
 }
 
 static void after_fork_in_parent(void) {
-  for (int id = MF_OS_LOCK_COUNT - 1; id >= 0; id--)
+  for (int id = MF_OS_LOCK_COUNT - 1; id >= 0; id--) {
     pthread_mutex_unlock(&locks[id]);
+    wanted[id] = 0;
+  }
 }
 
 static void after_fork_in_child(void) {
   for (int id = 0; id < MF_OS_LOCK_COUNT; id++) {
     pthread_mutex_init(&locks[id], NULL);
     pthread_cond_init(&conditions[id], NULL);
+    wanted[id] = 0;
   }
   forget_signals();
   if (hooks.in_child != NULL)
@@ -103,6 +108,8 @@ void mf_os_lock_wake(enum mf_os_lock_id id) {
 
 int mf_os_hook(const struct mf_os_hooks *wished) {
   pthread_once(&locks_once, make_locks);
+  if (locks_error != 0)
+    locks_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   errno = locks_error;
   if (locks_error != 0)
     return mf_posix_fail("register what is to be done after fork");
@@ -122,6 +129,7 @@ static atomic_int caught_by;        /* the process whose thread reads it; 0: non
 static atomic_int ending_by_signal; /* its number, once the thread has taken it */
 
 static void forget_signals(void) {
+  atomic_store(&ending_by_signal, 0);
   if (atomic_exchange(&caught_by, 0) == 0)
     return;
   close(caught[0]);

@@ -85,12 +85,16 @@ static int path_is_dead(const mayfly_address *address, const struct unix_name *n
   int fd = mf_posix_socket(AF_UNIX, SOCK_DGRAM);
   if (fd < 0)
     return mf_posix_fail("listen on %s: ask who is there", address->name);
-  int connected = connect(fd, generic(name), name->size);
-  int refused = connected != 0 && errno == ECONNREFUSED;
+  int result = 0;
+  if (connect(fd, generic(name), name->size) == 0 || errno == EPROTOTYPE)
+    result = mf_fail(MAYFLY_EADDRINUSE, "listen on %s: somebody listens there", address->name);
+  else if (errno != ECONNREFUSED) {
+    result = mf_posix_fail("listen on %s: ask whether somebody listens there", address->name);
+    if (result != MAYFLY_ENOENT)
+      result = mf_fail(MAYFLY_EADDRINUSE, "%s", mayfly_last_error());
+  }
   close(fd);
-  if (!refused)
-    return mf_fail(MAYFLY_EADDRINUSE, "listen on %s: somebody listens there", address->name);
-  return 0;
+  return result;
 }
 
 /* flock has no deadline, so it is asked again. */
@@ -440,6 +444,10 @@ int mf_os_listener_shutdown(mf_os_listener *listener) {
     errno = saved; /* full: they are awake */
   errno = saved;
   return 0;
+}
+
+int mf_os_listener_is_shut(const mf_os_listener *listener) {
+  return atomic_load(&listener->shut);
 }
 
 int mf_os_listener_remove_name(mf_os_listener *listener) {

@@ -81,9 +81,10 @@ struct cursor { /* what of the slices has not left yet */
   size_t count, offset; /* offset: into the first */
 };
 
-static size_t fill(const struct cursor *cursor, struct iovec *pieces) {
-  size_t count = cursor->count < IOV_MAX ? cursor->count : IOV_MAX;
-  for (size_t i = 0; i < count; i++) {
+/* msg_iovlen is a size_t in glibc and an int elsewhere: what this returns goes into both. */
+static unsigned short fill(const struct cursor *cursor, struct iovec *pieces) {
+  unsigned short count = cursor->count < IOV_MAX ? (unsigned short)cursor->count : IOV_MAX;
+  for (unsigned short i = 0; i < count; i++) {
     size_t offset = i == 0 ? cursor->offset : 0;
     pieces[i].iov_base = (char *)cursor->slices[i].data + offset;
     pieces[i].iov_len = cursor->slices[i].size - offset;
@@ -117,28 +118,36 @@ static int send_failed(const mf_os_stream *stream) {
   return mf_posix_fail("send on descriptor %d", stream->fd);
 }
 
+/* Whatever stopped a message after some of it had left: none after it can be right. */
+static int cut_off(const mf_os_stream *stream, int result) {
+  if (result == MAYFLY_ETIMEDOUT)
+    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the time ran out in the middle of a message", stream->fd);
+  if (result == MAYFLY_EPIPE || result == MAYFLY_ECANCELED)
+    return result;
+  return mf_fail(MAYFLY_EPIPE, "%s, in the middle of a message", mayfly_last_error());
+}
+
 int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline) {
   int flags = MSG_NOSIGNAL | (deadline == MF_OS_NEVER ? 0 : MSG_DONTWAIT);
   struct cursor cursor = {slices, count, 0};
   int begun = 0;
+  int result = 0;
   advance(&cursor, 0); /* over slices that are empty */
-  while (cursor.count > 0) {
+  while (cursor.count > 0 && result >= 0) {
     if (atomic_load(&stream->shut))
       return canceled(stream, "send on");
     ssize_t sent = send_pieces(stream->fd, &cursor, flags);
     if (sent > 0) {
       advance(&cursor, (size_t)sent);
       begun = 1;
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      int result = await(stream, POLLOUT, deadline, "send on");
-      if (result == MAYFLY_ETIMEDOUT && begun)
-        return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the time ran out in the middle of a message", stream->fd);
-      if (result < 0)
-        return result;
-    } else if (errno != EINTR)
-      return send_failed(stream);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK)
+      result = await(stream, POLLOUT, deadline, "send on");
+    else if (errno != EINTR)
+      result = send_failed(stream);
   }
-  return 0;
+  if (result >= 0)
+    return 0;
+  return begun ? cut_off(stream, result) : result;
 }
 
 /* ---- the other end ---- */

@@ -34,26 +34,47 @@ int mf_posix_wait(int fd, short events, int64_t deadline) {
   return ready;
 }
 
-/* Two places an item: a listener has the end of a pipe beside its socket, whatever else has nothing there. */
-static void prepare(const struct mf_os_wait_item *item, struct pollfd polled[2]) {
-  polled[0] = polled[1] = (struct pollfd){.fd = -1, .events = POLLIN};
-  if (item->stream != NULL)
+/* One place an item, for a listener two: the end of a pipe beside its socket. No more, since poll(2) takes no more
+ * places than the process may have descriptors. Returns how many. */
+static size_t prepare(const struct mf_os_wait_item *item, struct pollfd polled[2]) {
+  polled[0] = polled[1] = (struct pollfd){.events = POLLIN};
+  if (item->stream != NULL) {
     polled[0].fd = item->stream->fd;
-  else if (item->listener != NULL) {
-    polled[0].fd = item->listener->fd;
-    polled[1].fd = item->listener->wake[0];
-  } else
+    return 1;
+  }
+  if (item->listener == NULL) {
     polled[0].fd = (int)item->fd;
+    return 1;
+  }
+  polled[0].fd = item->listener->fd;
+  polled[1].fd = item->listener->wake[0];
+  return 2;
 }
 
-static int collect(struct mf_os_wait_item *items, const struct pollfd *polled, size_t count) {
+static int not_open(mayfly_os_fd fd) {
+  return mf_fail(MAYFLY_EBADF, "wait for descriptor %lld: it is not open", (long long)fd);
+}
+
+/* poll(2) would pass over a negative number in silence. */
+static int check(const struct mf_os_wait_item *items, size_t count) {
+  if (count > INT_MAX / 2)
+    return mf_fail(MAYFLY_EINVAL, "wait for %zu things: too many", count);
+  for (size_t i = 0; i < count; i++)
+    if (items[i].stream == NULL && items[i].listener == NULL && (items[i].fd < 0 || items[i].fd > INT_MAX))
+      return not_open(items[i].fd);
+  return 0;
+}
+
+static int collect(struct mf_os_wait_item *items, size_t count, const struct pollfd *polled) {
   int ready = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (polled[2 * i].fd < 0 || (polled[2 * i].revents & POLLNVAL) != 0)
-      return mf_fail(MAYFLY_EBADF, "wait for descriptor %d: it is not open", polled[2 * i].fd);
-    if (polled[2 * i + 1].revents != 0) /* by us, or by another process that shares the listener since a fork */
-      atomic_store(&items[i].listener->shut, 1);
-    items[i].ready = polled[2 * i].revents != 0 || polled[2 * i + 1].revents != 0;
+  for (size_t i = 0; i < count; i++, polled++) {
+    if ((polled->revents & POLLNVAL) != 0)
+      return not_open(polled->fd);
+    items[i].ready = polled->revents != 0;
+    if (items[i].listener != NULL && (++polled)->revents != 0) {
+      atomic_store(&items[i].listener->shut, 1); /* by us, or by another process that shares it since a fork */
+      items[i].ready = 1;
+    }
     ready += items[i].ready;
   }
   return ready;
@@ -63,17 +84,19 @@ int mf_os_wait(struct mf_os_wait_item *items, size_t count, int64_t deadline) {
   enum { FEW = 64 };
   struct pollfd few[2 * FEW];
   struct pollfd *polled = few;
-  if (count > INT_MAX / 2)
-    return mf_fail(MAYFLY_EINVAL, "wait for %zu things: too many", count);
+  size_t used = 0;
+  int result = check(items, count);
+  if (result < 0)
+    return result;
   if (count > FEW && (polled = calloc(2 * count, sizeof *polled)) == NULL)
     return mf_fail(MAYFLY_ENOMEM, "wait for %zu things: no memory", count);
   for (size_t i = 0; i < count; i++)
-    prepare(&items[i], &polled[2 * i]);
-  int result = poll_until(polled, 2 * count, deadline);
+    used += prepare(&items[i], &polled[used]);
+  result = poll_until(polled, used, deadline);
   if (result < 0)
     result = mf_posix_fail("wait for %zu things", count);
   else
-    result = collect(items, polled, count);
+    result = collect(items, count, polled);
   if (polled != few)
     free(polled);
   return result;

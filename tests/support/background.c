@@ -3,11 +3,15 @@
 #include "background.h"
 #include "test.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static void *run(void *context) {
   struct background *background = context;
+  atomic_store(&background->id, (int)syscall(SYS_gettid));
   background->result = background->run(background->context);
   snprintf(background->words, sizeof background->words, "%s", mayfly_last_error());
   return NULL;
@@ -16,7 +20,27 @@ static void *run(void *context) {
 void background_start(struct background *background, int (*function)(void *context), void *context) {
   background->run = function;
   background->context = context;
+  atomic_init(&background->id, 0);
   assert_int_equal(pthread_create(&background->thread, NULL, run, background), 0);
+}
+
+/* As /proc/PID/stat(5) has it. */
+static char state_of(int thread) {
+  char path[64], text[256];
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+  FILE *file = fopen(path, "r");
+  if (file == NULL)
+    return 'X';
+  text[fread(text, 1, sizeof text - 1, file)] = '\0';
+  fclose(file);
+  const char *end = strrchr(text, ')');
+  return end != NULL ? end[2] : 'X';
+}
+
+void background_await_asleep(struct background *background) {
+  int id;
+  while ((id = atomic_load(&background->id)) == 0 || state_of(id) == 'R')
+    sched_yield();
 }
 
 int background_end(struct background *background) {

@@ -8,16 +8,20 @@
 
 #include <mayfly/connection.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct background {
   pthread_t thread;
   int (*run)(void *context);
   void *context;
+  atomic_int id; /* the system's, of the thread; 0: it has not begun */
   int result;
   char words[512]; /* mayfly_last_error() of that thread */
 };
 
 void background_start(struct background *background, int (*run)(void *context), void *context);
+/* Until it waits in a system call, or has ended. */
+void background_await_asleep(struct background *background);
 /* Waits for its end. The result is not an error; or it is that one, with these words in its own. */
 void background_expect_ok(struct background *background);
 void background_expect(struct background *background, int error, const char *words);

@@ -19,30 +19,25 @@ enum { CHILDREN_MAX = 256 };
 static struct child alive[CHILDREN_MAX]; /* pid 0: unused */
 
 static struct child *find(pid_t pid) {
-  for (int i = 0; i < CHILDREN_MAX; i++) {
-    if (alive[i].pid == pid) {
+  for (int i = 0; i < CHILDREN_MAX; i++)
+    if (alive[i].pid == pid)
       return &alive[i];
-    }
-  }
   fail_msg("child: %d at most, and %d is none of them", CHILDREN_MAX, (int)pid);
   return NULL;
 }
 
 /* A child that kept its siblings' ends open would keep them from seeing that the parent is gone. */
 static void forget_siblings(void) {
-  for (int i = 0; i < CHILDREN_MAX; i++) {
-    if (alive[i].pid != 0) {
+  for (int i = 0; i < CHILDREN_MAX; i++)
+    if (alive[i].pid != 0)
       close(alive[i].fd);
-    }
-  }
   memset(alive, 0, sizeof alive);
 }
 
 static void die_with(pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) {
+  if (getppid() != parent)
     _exit(EXIT_FAILURE);
-  }
 }
 
 pid_t child_fork(struct child *child, int *parent) {
@@ -67,9 +62,8 @@ pid_t child_fork(struct child *child, int *parent) {
 
 void child_start(struct child *child, child_function *run, void *context) {
   int parent;
-  if (child_fork(child, &parent) == 0) {
+  if (child_fork(child, &parent) == 0)
     exit(run(parent, context));
-  }
 }
 
 static int become_nobody(void) {

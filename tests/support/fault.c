@@ -16,11 +16,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The one of that name, or the first unused one. */
 static struct fault *find(const char *name) {
-  for (int i = 0; i < FAULTS_MAX; i++) {
-    if (faults[i].name == NULL || strcmp(faults[i].name, name) == 0) {
+  for (int i = 0; i < FAULTS_MAX; i++)
+    if (faults[i].name == NULL || strcmp(faults[i].name, name) == 0)
       return &faults[i];
-    }
-  }
   fprintf(stderr, "fault: no room for %s\n", name);
   abort();
 }

@@ -14,9 +14,8 @@ static int before;
 static int leads_to(DIR *directory, const char *name, char target[PATH_MAX]) {
   int fd = (int)strtol(name, NULL, 10);
   ssize_t length = readlinkat(dirfd(directory), name, target, PATH_MAX - 1);
-  if (name[0] == '.' || fd == dirfd(directory) || length < 0) {
+  if (name[0] == '.' || fd == dirfd(directory) || length < 0)
     return 0;
-  }
   target[length] = '\0';
   return strstr(target, "/.mayfly-") == NULL;
 }
@@ -32,9 +31,8 @@ static int walk(int print) {
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
     if (leads_to(directory, entry->d_name, target)) {
       count++;
-      if (print) {
+      if (print)
         fprintf(stderr, "  descriptor %s: %s\n", entry->d_name, target);
-      }
     }
   }
   closedir(directory);

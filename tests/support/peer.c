@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peer.c - finds Pythons, starts them, talks to them. */
+/* peer.c - finds Pythons, starts one, talks to it. */
 #include "peer.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +30,8 @@ static int ask_version(struct python *python) {
   char command[4096];
   snprintf(command, sizeof command, "'%s' -c \"%s\"", python->path, question);
   FILE *answer = popen(command, "r");
-  if (answer == NULL) {
+  if (answer == NULL)
     return 0;
-  }
   int fields = fscanf(answer, "%d %d %d", &python->major, &python->minor, &python->micro);
   return pclose(answer) == 0 && fields == 3;
 }
@@ -47,9 +46,8 @@ int peer_is_legacy(const struct python *python) {
 
 static void add(const char *path) {
   struct python python = {.path = strdup(path)};
-  if (python.path == NULL || pythons_count == PYTHONS_MAX || !ask_version(&python)) {
+  if (python.path == NULL || pythons_count == PYTHONS_MAX || !ask_version(&python))
     give_up("not a Python that runs, or one too many: ", path);
-  }
   if (is_older(&python, 3, 8)) {
     free((char *)python.path);
     return;
@@ -59,26 +57,23 @@ static void add(const char *path) {
 
 static void add_listed(const char *list) {
   char *paths = strdup(list), *rest = NULL;
-  for (char *path = strtok_r(paths, " \t\n", &rest); path != NULL; path = strtok_r(NULL, " \t\n", &rest)) {
+  for (char *path = strtok_r(paths, " \t\n", &rest); path != NULL; path = strtok_r(NULL, " \t\n", &rest))
     add(path);
-  }
   free(paths);
 }
 
 static void add_found(void) {
   const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
   char pattern[4096];
-  if (root != NULL) {
+  if (root != NULL)
     snprintf(pattern, sizeof pattern, "%s/versions/*/bin/python3", root);
-  } else {
+  else
     snprintf(pattern, sizeof pattern, "%s/.pyenv/versions/*/bin/python3", home == NULL ? "" : home);
-  }
   glob_t found;
   glob(pattern, 0, NULL, &found);
   glob("/usr/bin/python3", GLOB_APPEND, NULL, &found);
-  for (size_t i = 0; i < found.gl_pathc; i++) {
+  for (size_t i = 0; i < found.gl_pathc; i++)
     add(found.gl_pathv[i]);
-  }
   globfree(&found);
 }
 
@@ -91,20 +86,18 @@ static int compare(const void *left, const void *right) {
 const struct python *peer_pythons(size_t *count) {
   if (pythons_count == 0) {
     const char *list = getenv("MAYFLY_TEST_PYTHONS");
-    if (list != NULL) {
+    if (list != NULL)
       add_listed(list);
-    } else {
+    else
       add_found();
-    }
     qsort(pythons, pythons_count, sizeof pythons[0], compare);
     if (pythons_count == 0 || !peer_is_legacy(&pythons[0]) || peer_is_legacy(&pythons[pythons_count - 1])) {
       give_up("a Python from 3.8 to 3.11 and one from 3.12 on are needed, in pyenv, in /usr/bin or named by "
               "MAYFLY_TEST_PYTHONS",
               "");
     }
-    for (size_t i = 0; i < pythons_count; i++) {
+    for (size_t i = 0; i < pythons_count; i++)
       print_message("Python %d.%d.%d: %s\n", pythons[i].major, pythons[i].minor, pythons[i].micro, pythons[i].path);
-    }
   }
   *count = pythons_count;
   return pythons;
@@ -118,14 +111,12 @@ static _Noreturn void execute(const struct peer *peer, const char *const *argume
   const char *source = getenv("MAYFLY_TEST_SOURCE");
   snprintf(script, sizeof script, "%s/interop/%s", source == NULL ? "." : source, peer->script);
   const char *command[ARGUMENTS_MAX + 5] = {peer->python->path, "-B", "-E", script};
-  for (int i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++) {
+  for (int i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++)
     command[4 + i] = arguments[i];
-  }
   dup2(lines, STDIN_FILENO);
   dup2(lines, STDOUT_FILENO);
-  if (inherited >= 0) {
+  if (inherited >= 0)
     fcntl(inherited, F_SETFD, 0);
-  }
   execv(command[0], (char *const *)command);
   perror(command[0]);
   _exit(127);
@@ -137,13 +128,12 @@ void peer_start(struct peer *peer, const struct python *python, const char *scri
   peer->script = script;
   peer->used = peer->size = 0;
   int lines;
-  if (child_fork(&peer->child, &lines) == 0) {
+  if (child_fork(&peer->child, &lines) == 0)
     execute(peer, arguments, lines, inherited);
-  }
 }
 
 void peer_tell(struct peer *peer, const char *format, ...) {
-  char line[1024];
+  char line[4096];
   va_list arguments;
   va_start(arguments, format);
   int length = vsnprintf(line, sizeof line - 1, format, arguments);
@@ -158,10 +148,10 @@ static size_t read_more(struct peer *peer) {
   memmove(peer->lines, peer->lines + peer->used, peer->size - peer->used);
   peer->size -= peer->used;
   peer->used = 0;
+  assert_true(peer->size < sizeof peer->lines);
   struct pollfd readable = {.fd = peer->child.fd, .events = POLLIN};
-  if (poll(&readable, 1, PATIENCE_MS) != 1) {
+  if (poll(&readable, 1, PATIENCE_MS) != 1)
     fail_msg("%s under Python 3.%d says nothing for %d ms", peer->script, peer->python->minor, PATIENCE_MS);
-  }
   ssize_t got = read(peer->child.fd, peer->lines + peer->size, sizeof peer->lines - peer->size);
   peer->size += got > 0 ? (size_t)got : 0;
   return got > 0 ? (size_t)got : 0;
@@ -169,11 +159,9 @@ static size_t read_more(struct peer *peer) {
 
 const char *peer_hear(struct peer *peer) {
   char *end;
-  while ((end = memchr(peer->lines + peer->used, '\n', peer->size - peer->used)) == NULL) {
-    if (read_more(peer) == 0) {
+  while ((end = memchr(peer->lines + peer->used, '\n', peer->size - peer->used)) == NULL)
+    if (read_more(peer) == 0)
       fail_msg("%s under Python 3.%d ended in the middle of the conversation", peer->script, peer->python->minor);
-    }
-  }
   *end = '\0';
   const char *line = peer->lines + peer->used;
   peer->used = (size_t)(end - peer->lines) + 1;
@@ -184,75 +172,17 @@ void peer_expect(struct peer *peer, const char *line) {
   assert_string_equal(peer_hear(peer), line);
 }
 
+void peer_ask(struct peer *peer, const char *line, const char *answer) {
+  peer_tell(peer, "%s", line);
+  peer_expect(peer, answer);
+}
+
 void peer_end(struct peer *peer) {
   shutdown(peer->child.fd, SHUT_WR);
-  size_t heard = peer->used;
-  while (read_more(peer) != 0) {
-  }
-  (void)heard;
-  if (peer->size != 0) {
+  while (read_more(peer) != 0)
+    continue;
+  if (peer->size != 0)
     fail_msg("%s under Python 3.%d had more to say: %.*s", peer->script, peer->python->minor, (int)peer->size,
              peer->lines);
-  }
   child_expect_exit(&peer->child, 0);
-}
-
-/* ---- a list of tests ---------------------------------------------------------- */
-
-static int is_wanted(enum peer_which which, size_t index) {
-  int legacy = peer_is_legacy(&pythons[index]);
-  int newest = index + 1 == pythons_count;
-  switch (which) {
-  case EVERY_LEGACY:
-    return legacy;
-  case EVERY_MODERN:
-    return !legacy;
-  case ONE_OF_EACH_ERA:
-    return newest || (legacy && !peer_is_legacy(&pythons[index + 1]));
-  case NEWEST_PYTHON:
-    return newest;
-  default:
-    return 1;
-  }
-}
-
-static int setup(void **state) {
-  static struct peer_test_state own;
-  own.python = *state;
-  void *directory;
-  if (scratch_setup(&directory) != 0) {
-    return -1;
-  }
-  own.directory = directory;
-  *state = &own;
-  return 0;
-}
-
-static int teardown(void **state) {
-  const struct peer_test_state *own = *state;
-  void *directory = (void *)own->directory;
-  return scratch_teardown(&directory);
-}
-
-static struct CMUnitTest make_test(const struct peer_test *test, const struct python *python, struct test_case *own) {
-  char name[256];
-  snprintf(name, sizeof name, "%s (Python %d.%d.%d)", test->name, python->major, python->minor, python->micro);
-  *own = (struct test_case){strdup(name), setup, teardown, (void *)python};
-  return (struct CMUnitTest){own->name, test->run, test_setup, test_teardown, own};
-}
-
-int peer_run_tests(const char *group, const struct peer_test *tests, size_t count) {
-  static struct CMUnitTest expanded[64 * PYTHONS_MAX];
-  static struct test_case cases[64 * PYTHONS_MAX];
-  size_t total = 0, interpreters;
-  const struct python *list = peer_pythons(&interpreters);
-  for (size_t i = 0; i < count && count <= 64; i++) {
-    for (size_t j = 0; j < interpreters; j++) {
-      if (is_wanted(tests[i].which, j)) {
-        expanded[total] = make_test(&tests[i], &list[j], &cases[total]);
-        total++;
-      }
-    }
-  }
-  return _cmocka_run_group_tests(group, expanded, total, NULL, NULL); /* the public macro takes arrays only */
 }

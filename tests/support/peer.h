@@ -2,10 +2,11 @@
 /* peer.h - unmodified Pythons that run a script of tests/interop/ and are talked to in lines.
  *
  *   struct peer python;
- *   peer_start(&python, interpreter, "client.py", (const char *[]){address, key, NULL}, -1);
+ *   peer_start(&python, interpreter, "peer.py", (const char *[]){NULL}, -1);
+ *   peer_tell(&python, "connect %s %s", address, key);
+ *   ...
  *   peer_expect(&python, "connected");
- *   peer_tell(&python, "send 5");
- *   peer_expect(&python, "sent");
+ *   peer_ask(&python, "send 5", "sent");
  *   peer_end(&python);
  */
 #ifndef PEER_H
@@ -38,24 +39,7 @@ void peer_start(struct peer *peer, const struct python *python, const char *scri
 void peer_tell(struct peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *peer_hear(struct peer *peer); /* its next line, until the next call; the test fails if none comes */
 void peer_expect(struct peer *peer, const char *line);
+void peer_ask(struct peer *peer, const char *line, const char *answer); /* tells the one, expects the other */
 void peer_end(struct peer *peer); /* there is nothing more to tell: it says nothing more and exits with 0 */
-
-/* A test that is run once for each of the interpreters that it names; its state is a struct peer_test_state. */
-enum peer_which { EVERY_PYTHON, ONE_OF_EACH_ERA, EVERY_LEGACY, EVERY_MODERN, NEWEST_PYTHON };
-
-struct peer_test {
-  const char *name;
-  CMUnitTestFunction run;
-  enum peer_which which;
-};
-#define peer_test(function, which)                                                                                     \
-  { #function, function, which }
-
-struct peer_test_state {
-  const struct python *python;
-  const char *directory; /* a scratch directory */
-};
-
-int peer_run_tests(const char *group, const struct peer_test *tests, size_t count); /* what main returns */
 
 #endif

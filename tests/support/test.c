@@ -21,9 +21,8 @@ int test_teardown(void **state) {
   int complaints = 0;
   fault_reset();
   complaints += child_end_all() != 0;
-  if (current->teardown != NULL) {
+  if (current->teardown != NULL)
     complaints += current->teardown(state) != 0;
-  }
   complaints += leaks_found() != 0;
   watchdog_stop();
   return -complaints;

@@ -9,9 +9,8 @@
 static const char *volatile watched;
 
 static void print(const char *text) {
-  if (write(STDERR_FILENO, text, strlen(text)) < 0) {
+  if (write(STDERR_FILENO, text, strlen(text)) < 0)
     abort();
-  }
 }
 
 #ifdef __GLIBC__

@@ -97,12 +97,12 @@ static int print_version(int argc, char **argv) {
 int tool_flush(void) {
   if (fflush(stdout) == 0 && !ferror(stdout))
     return TOOL_OK;
-  return tool_system_failure("standard output");
+  tool_system_failure("standard output");
+  return TOOL_FAILED;
 }
 
-int tool_system_failure(const char *what) {
+void tool_system_failure(const char *what) {
   fprintf(stderr, "mayfly: %s: %s\n", what, strerror(errno));
-  return TOOL_FAILED;
 }
 
 int tool_misuse(const char *why) {
@@ -166,8 +166,10 @@ static void ignore_broken_pipes(void) {}
 #endif
 
 int main(int argc, char **argv) {
-  if (is_closed(stdout) || is_closed(stderr))
-    return tool_system_failure("standard output or error");
+  if (is_closed(stdout) || is_closed(stderr)) {
+    tool_system_failure("standard output or error");
+    return TOOL_FAILED;
+  }
   ignore_broken_pipes();
   int status = argc < 2 ? tool_misuse("a command is missing") : run_command(argc, argv);
   if (status == TOOL_USAGE)

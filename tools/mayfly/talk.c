@@ -135,8 +135,9 @@ static int read_all(FILE *stream, const char *name, struct bytes *bytes) {
   *bytes = (struct bytes){NULL, 0};
   while (!feof(stream)) {
     if (ferror(stream) || (bytes->size == capacity && grow(bytes, &capacity) != TOOL_OK)) {
+      tool_system_failure(name);
       free(bytes->data);
-      return tool_system_failure(name);
+      return TOOL_FAILED;
     }
     bytes->size += fread(bytes->data + bytes->size, 1, capacity - bytes->size, stream);
   }
@@ -145,8 +146,10 @@ static int read_all(FILE *stream, const char *name, struct bytes *bytes) {
 
 static int read_key(const char *path, struct bytes *key) {
   FILE *file = fopen(path, "rb");
-  if (file == NULL)
-    return tool_system_failure(path);
+  if (file == NULL) {
+    tool_system_failure(path);
+    return TOOL_FAILED;
+  }
   int status = read_all(file, path, key);
   fclose(file);
   if (status == TOOL_OK && key->size > 0 && key->data[key->size - 1] == '\n')
@@ -200,8 +203,10 @@ static int make_room(struct server *server) {
     return TOOL_OK;
   size_t doubled = server->capacity == 0 ? 16 : server->capacity * 2;
   mayfly_wait_item *larger = realloc(server->items, doubled * sizeof *larger);
-  if (larger == NULL)
-    return tool_system_failure("one more client");
+  if (larger == NULL) {
+    tool_system_failure("one more client");
+    return TOOL_FAILED;
+  }
   server->items = larger;
   server->capacity = doubled;
   return TOOL_OK;
@@ -308,7 +313,7 @@ static int start_listening(const struct arguments *arguments, mayfly_listener **
 
 int tool_listen(int argc, char **argv) {
   struct arguments arguments;
-  mayfly_listener *listener;
+  mayfly_listener *listener = NULL;
   int status = take_listen_arguments(argc, argv, &arguments);
   if (status == TOOL_OK)
     status = start_listening(&arguments, &listener);

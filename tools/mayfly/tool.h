@@ -24,8 +24,8 @@ int tool_flush(void);
 /* Prints mayfly's words about its failure; returns the status that stands for it. */
 int tool_failure(int result);
 
-/* Prints errno's words about `what`; returns TOOL_FAILED. */
-int tool_system_failure(const char *what);
+/* Prints errno's words about `what`, which is TOOL_FAILED. */
+void tool_system_failure(const char *what);
 
 /* Prints what is wrong with the arguments; returns TOOL_USAGE. */
 int tool_misuse(const char *why);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* operations.c - operations NAME COUNT: one operation, COUNT times, and nothing else, for a tracer to count. */
+#include "bench.h"
+#include <mayfly/connection.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BURST = 100, READAHEAD = 1 << 16, MANY = 100 };
+
+static void receive(mayfly_connection *connection) {
+  const void *data;
+  size_t size;
+  bench_check(mayfly_recv_bytes(connection, SIZE_MAX, &data, &size), "mayfly_recv_bytes");
+}
+
+static void send(mayfly_connection *connection, const void *data, size_t size) {
+  bench_check(mayfly_send_bytes(connection, data, size), "mayfly_send_bytes");
+}
+
+static void open_pipe(mayfly_connection *ends[2], size_t readahead) {
+  bench_check(mayfly_pipe(1, ends), "mayfly_pipe");
+  bench_check(mayfly_connection_set_readahead(ends[1], readahead), "mayfly_connection_set_readahead");
+}
+
+static void messages(long count, size_t size, size_t readahead, int timeout_ms) {
+  static const char data[1 << 16];
+  mayfly_connection *ends[2];
+  open_pipe(ends, readahead);
+  mayfly_connection_set_timeouts(ends[1], timeout_ms, timeout_ms);
+  for (long i = 0; i < count; i++) {
+    send(ends[0], data, size);
+    receive(ends[1]);
+  }
+}
+
+static void message(long count) {
+  messages(count, 16, 0, MAYFLY_FOREVER);
+}
+
+static void message_64k(long count) {
+  messages(count, 1 << 16, 0, MAYFLY_FOREVER);
+}
+
+static void message_ahead(long count) {
+  messages(count, 16, READAHEAD, MAYFLY_FOREVER);
+}
+
+static void message_timed(long count) {
+  messages(count, 16, 0, 1000);
+}
+
+static void burst_ahead(long count) {
+  mayfly_connection *ends[2];
+  open_pipe(ends, READAHEAD);
+  for (long i = 0; i < count; i++) {
+    for (int j = 0; j < BURST; j++)
+      send(ends[0], "", 1);
+    for (int j = 0; j < BURST; j++)
+      receive(ends[1]);
+  }
+}
+
+static void poll_one(long count) {
+  mayfly_connection *ends[2];
+  open_pipe(ends, 0);
+  send(ends[0], "", 1);
+  for (long i = 0; i < count; i++)
+    bench_check(mayfly_poll(ends[1], MAYFLY_FOREVER), "mayfly_poll");
+}
+
+static void wait_many(long count) {
+  mayfly_wait_item items[MANY] = {{0}};
+  mayfly_connection *ends[2];
+  for (int i = 0; i < MANY; i++) {
+    open_pipe(ends, 0);
+    items[i].connection = ends[1];
+  }
+  send(ends[0], "", 1);
+  for (long i = 0; i < count; i++)
+    bench_check(mayfly_wait(items, MANY, MAYFLY_FOREVER), "mayfly_wait");
+}
+
+/* Both sides, each in its process. */
+static void connect_with(long count, const char *key) {
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  mayfly_listener *listener;
+  mayfly_connection *connection;
+  options.authkey = key;
+  options.authkey_size = key != NULL ? strlen(key) : 0;
+  bench_check(mayfly_listen(NULL, &options, &listener), "mayfly_listen");
+  pid_t peer = bench_fork();
+  for (long i = 0; i < count; i++) {
+    if (peer == 0)
+      bench_check(mayfly_accept(listener, MAYFLY_FOREVER, &connection), "mayfly_accept");
+    else
+      bench_check(mayfly_connect(mayfly_listener_address(listener), &options, &connection), "mayfly_connect");
+    mayfly_connection_close(connection);
+  }
+  if (peer == 0)
+    bench_end_peer();
+  bench_await_peer(peer);
+  mayfly_listener_close(listener);
+}
+
+static void connect_open(long count) {
+  connect_with(count, NULL);
+}
+
+static void connect_keyed(long count) {
+  connect_with(count, "key");
+}
+
+static const struct {
+  const char *name;
+  void (*run)(long count);
+} operations[] = {
+    {"message", message},
+    {"message_64k", message_64k},
+    {"message_ahead", message_ahead},
+    {"message_timed", message_timed},
+    {"burst_ahead", burst_ahead},
+    {"poll", poll_one},
+    {"wait_100", wait_many},
+    {"connect", connect_open},
+    {"connect_keyed", connect_keyed},
+};
+
+int main(int argc, char **argv) {
+  bench_need(argc == 3, "usage: operations NAME COUNT");
+  for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+    if (strcmp(argv[1], operations[i].name) == 0) {
+      operations[i].run(atol(argv[2]));
+      return 0;
+    }
+  bench_need(0, "no such operation");
+}
