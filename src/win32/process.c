@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* process.c - the clock, who we are, the locks, this thread's words, and the end of the process.
+/* process.c - the clock, who we are, what a thread has for itself, the locks, and the end of the process.
  *
  * A console event's way: the system calls our handler in a thread of its own, which runs what was asked for and says
  * that it has not dealt with the event; so the next handler does, in the end the system's, which ends the process. */
@@ -30,14 +30,14 @@ int64_t mf_os_process_id(void) {
   return GetCurrentProcessId();
 }
 
-/* ---- words ---- */
+/* ---- what each thread has for itself ---- */
 
-/* Compiler support for thread-local storage would make mingw's programs need another DLL, and end no memory. */
-static DWORD words_slot = FLS_OUT_OF_INDEXES;
-static INIT_ONCE words_once = INIT_ONCE_STATIC_INIT;
+/* Compiler support for thread-local storage would make mingw's programs need another DLL. */
+static DWORD slot = FLS_OUT_OF_INDEXES;
+static INIT_ONCE slot_once = INIT_ONCE_STATIC_INIT;
 
-static VOID WINAPI free_words(PVOID words) {
-  free(words);
+static VOID WINAPI free_thread(PVOID thread) {
+  free(thread);
 }
 
 /* The system keeps addresses of this library's code, in the slot, at exit and in the list of console handlers: so it
@@ -45,25 +45,25 @@ static VOID WINAPI free_words(PVOID words) {
 static BOOL CALLBACK make_slot(PINIT_ONCE once, PVOID parameter, PVOID *context) {
   HMODULE self;
   (void)once, (void)parameter, (void)context;
-  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                     (LPCWSTR)(void *)&words_slot, &self);
-  words_slot = FlsAlloc(free_words);
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCWSTR)(void *)&slot,
+                     &self);
+  slot = FlsAlloc(free_thread);
   return TRUE;
 }
 
-char *mf_os_words(void) {
-  InitOnceExecuteOnce(&words_once, make_slot, NULL, NULL);
-  if (words_slot == FLS_OUT_OF_INDEXES)
+struct mf_os_thread *mf_os_thread(void) {
+  InitOnceExecuteOnce(&slot_once, make_slot, NULL, NULL);
+  if (slot == FLS_OUT_OF_INDEXES)
     return NULL;
-  char *words = FlsGetValue(words_slot);
-  if (words != NULL)
-    return words;
-  words = calloc(1, MF_OS_WORDS_SIZE);
-  if (words != NULL && !FlsSetValue(words_slot, words)) {
-    free(words);
-    words = NULL;
+  struct mf_os_thread *thread = FlsGetValue(slot);
+  if (thread != NULL)
+    return thread;
+  thread = calloc(1, sizeof *thread);
+  if (thread != NULL && !FlsSetValue(slot, thread)) {
+    free(thread);
+    thread = NULL;
   }
-  return words;
+  return thread;
 }
 
 /* ---- locks ---- */

@@ -316,6 +316,10 @@ int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address
   return result;
 }
 
+int mf_os_listener_is_shut(const mf_os_listener *listener) {
+  return listener->shut != 0;
+}
+
 int mf_os_listener_shutdown(mf_os_listener *listener) {
   InterlockedExchange(&listener->shut, 1);
   SetEvent(listener->event);

@@ -55,10 +55,6 @@ int mf_os_stream_keeps_messages(const mf_os_stream *stream) {
   return stream->kind == MF_WIN32_MESSAGES;
 }
 
-int mf_os_stream_is_shut(const mf_os_stream *stream) {
-  return stream->shut != 0;
-}
-
 /* ---- operations ---- */
 
 DWORD mf_win32_start_read(mf_os_stream *stream, void *buffer, DWORD size, OVERLAPPED *operation) {
@@ -334,6 +330,10 @@ void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer) {
     peer->pid = process;
     peer->same_user = mf_win32_same_user(process);
   }
+}
+
+int mf_os_stream_is_shut(const mf_os_stream *stream) {
+  return stream->shut != 0;
 }
 
 int mf_os_stream_shutdown(mf_os_stream *stream) {

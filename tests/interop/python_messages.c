@@ -82,6 +82,7 @@ static void talk_in_a_row(struct meeting *meeting) {
 }
 
 static void ten_thousand_small_messages_arrive_in_order(struct stage *stage) {
+  test_not_on_windows("Wine takes a millisecond for each; tests/windows/python.c sends a thousand");
   meet_in_every_way(stage, talk_in_a_row);
 }
 
