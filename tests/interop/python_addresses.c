@@ -104,7 +104,7 @@ static void both_sides_know_the_address_of_the_last_accepted(struct stage *stage
 
 static void talk_of_oneself(struct meeting *meeting) {
   const mayfly_peer *peer = mayfly_connection_peer(meeting->ours);
-  int known = meeting->way->family == LOCAL_FAMILY;
+  int known = meeting->way->family == MAYFLY_AF_UNIX;
   assert_int_equal(peer->pid, known ? meeting->python->child.pid : -1);
   assert_int_equal(peer->uid, known ? (int64_t)geteuid() : -1);
   assert_int_equal(peer->gid, known ? (int64_t)getegid() : -1);

@@ -92,7 +92,7 @@ static void a_message_that_python_cuts_off_is_never_delivered(struct stage *stag
   static const char *const pieces[] = {
       "00", "000000", "00000005", "0000000568616c66", "ffffffff", "ffffffff0000000000"};
   for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-    cut_off(stage, way_of(LOCAL_FAMILY, 0, 0), pieces[i]);
+    cut_off(stage, way_of(MAYFLY_AF_UNIX, 0, 0), pieces[i]);
     cut_off(stage, way_of(MAYFLY_AF_INET, 1, 1), pieces[i]);
   }
 }
@@ -198,7 +198,7 @@ static void a_message_over_the_limit_ends_the_reading_and_not_the_sending(struct
 }
 
 static void a_length_of_exabytes_is_refused_before_any_of_it_has_arrived(struct stage *stage) {
-  struct meeting meeting = meet(stage, way_of(LOCAL_FAMILY, 0, 0));
+  struct meeting meeting = meet(stage, way_of(MAYFLY_AF_UNIX, 0, 0));
   peer_ask(meeting.python, "write ffffffff7fffffffffffffff", "written");
   expect_end(meeting.ours, MAYFLY_EMSGSIZE, "over the limit");
   part(&meeting, NULL);
@@ -207,7 +207,7 @@ static void a_length_of_exabytes_is_refused_before_any_of_it_has_arrived(struct 
 static void a_message_over_pythons_limit_is_a_bad_message_length_there(struct stage *stage) {
   unsigned char message[1000];
   pattern_fill(message, sizeof message);
-  struct meeting meeting = meet(stage, way_of(LOCAL_FAMILY, 0, 0));
+  struct meeting meeting = meet(stage, way_of(MAYFLY_AF_UNIX, 0, 0));
   assert_ok(mayfly_send_bytes(meeting.ours, message, sizeof message));
   peer_ask(meeting.python, "receive_at_most 1000", "message 1000 whole");
   assert_ok(mayfly_send_bytes(meeting.ours, message, sizeof message));
@@ -219,7 +219,7 @@ static void a_message_over_pythons_limit_is_a_bad_message_length_there(struct st
 
 static void a_python_that_is_killed_in_its_handshake_harms_only_itself(struct stage *stage) {
   static struct peer victim;
-  mayfly_endpoint_options options = meeting_options(way_of(LOCAL_FAMILY, 1, 0), stage);
+  mayfly_endpoint_options options = meeting_options(way_of(MAYFLY_AF_UNIX, 1, 0), stage);
   mayfly_listener *listener;
   mayfly_connection *connection = NULL;
   assert_ok(mayfly_listen(NULL, &options, &listener));

@@ -6,12 +6,12 @@
 #include <string.h>
 
 const struct way ways[WAYS] = {
-    {"we listen on AF_UNIX, no key", LOCAL_FAMILY, 0, 0},
-    {"we listen on AF_UNIX, with a key", LOCAL_FAMILY, 1, 0},
+    {"we listen on the local family, no key", LOCAL_FAMILY, 0, 0},
+    {"we listen on the local family, with a key", LOCAL_FAMILY, 1, 0},
     {"we listen on AF_INET, no key", MAYFLY_AF_INET, 0, 0},
     {"we listen on AF_INET, with a key", MAYFLY_AF_INET, 1, 0},
-    {"Python listens on AF_UNIX, no key", LOCAL_FAMILY, 0, 1},
-    {"Python listens on AF_UNIX, with a key", LOCAL_FAMILY, 1, 1},
+    {"Python listens on the local family, no key", LOCAL_FAMILY, 0, 1},
+    {"Python listens on the local family, with a key", LOCAL_FAMILY, 1, 1},
     {"Python listens on AF_INET, no key", MAYFLY_AF_INET, 0, 1},
     {"Python listens on AF_INET, with a key", MAYFLY_AF_INET, 1, 1},
 };
