@@ -73,7 +73,7 @@ static int socket_directory(char **directory) {
   int result = mf_tempdir(&usual);
   if (result == 0)
     result = mf_os_path_absolute(usual, &absolute);
-  if (result < 0)
+  if (result != 0)
     return result;
   if (!fits(absolute)) {
     free(absolute);
@@ -93,7 +93,7 @@ static int arbitrary_unix(mayfly_address *address) {
   if (mf_os_socket_path_max() == 0)
     return mf_fail(MAYFLY_EAFNOSUPPORT, "find an arbitrary address: this system has no AF_UNIX");
   int result = socket_directory(&directory);
-  if (result < 0)
+  if (result != 0)
     return result;
   do {
     taken = mf_random_name(MF_NAME_SIZE, name);
@@ -159,7 +159,7 @@ int mayfly_service_address(const char *service, mayfly_scope scope, mayfly_addre
   int result = check_service(service, scope);
   if (result == 0)
     result = mf_os_runtime_directory(scope, &directory);
-  if (result < 0)
+  if (result != 0)
     return result;
   size_t most = made.family == MAYFLY_AF_UNIX ? mf_os_socket_path_max() : sizeof made.name - 1;
   int length = snprintf(made.name, sizeof made.name, "%s%s%s", directory, service, suffix);

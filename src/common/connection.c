@@ -133,6 +133,14 @@ static size_t growth(const mayfly_connection *connection, uint64_t lacking) {
   return room > connection->readahead ? room : connection->readahead;
 }
 
+/* Only where little is left: a buffer that grew with every read would be copied with every read. */
+static int make_room(mayfly_connection *connection, uint64_t lacking) {
+  size_t room = connection->capacity - connection->end;
+  if (room >= smaller(lacking, GROWTH) && room >= connection->readahead)
+    return 0;
+  return reserve(connection, growth(connection, lacking));
+}
+
 /* Ends receiving for good; the words stand already. */
 static int receive_over(mayfly_connection *connection, int error) {
   connection->receive_error = error;
@@ -197,7 +205,7 @@ static int receive_framed(mayfly_connection *connection, size_t max_length, int6
   while ((found = look(connection, &frame, &lacking)) == 0) {
     if (frame.header_size > 0 && frame.payload_size > max_length)
       break;
-    int result = reserve(connection, growth(connection, lacking));
+    int result = make_room(connection, lacking);
     if (result < 0)
       return result;
     size_t room = connection->capacity - connection->end;
@@ -291,7 +299,7 @@ int mayfly_recv_bytes_into(mayfly_connection *connection, void *buffer, size_t c
     return mf_fail(MAYFLY_EINVAL, "mayfly_recv_bytes_into: %s is NULL", size == NULL ? "size" : "buffer");
   result = mf_connection_receive(connection, capacity, mf_connection_receive_deadline(connection), &data, size);
   if (result == 0 && *size > 0)
-    memcpy(buffer, data, *size);
+    memcpy(buffer, data, *size); /* NOLINT(clang-analyzer-core.NonNullParamChecker): without a buffer *size is 0 */
   return result;
 }
 

@@ -118,9 +118,9 @@ static void fail(mayfly_listener *listener, struct opening *opening, int error) 
 
 static void step(mayfly_listener *listener, struct opening *opening) {
   int result = listener->endpoint.options.authkey == NULL
-                   ? 0
-                   : mf_connection_handshake(opening->connection, &opening->handshake, 0, 0);
-  if (result == MAYFLY_ETIMEDOUT)
+                   ? 1
+                   : mf_connection_handshake_turn(opening->connection, &opening->handshake);
+  if (result == 0)
     return;
   if (result < 0) {
     fail(listener, opening, result == MAYFLY_ENOMEM ? result : MAYFLY_EAUTH);

@@ -35,27 +35,42 @@ static int handshake_send(mayfly_connection *connection, struct mf_handshake *ha
   return mf_fail(MAYFLY_EAUTH, "authentication failed: %s", why);
 }
 
+static int handshake_step(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,
+                          int64_t send_deadline) {
+  return mf_handshake_state(handshake) == MF_HANDSHAKE_SEND
+             ? handshake_send(connection, handshake, send_deadline)
+             : handshake_receive(connection, handshake, receive_deadline);
+}
+
+static int handshake_is_over(const struct mf_handshake *handshake) {
+  enum mf_handshake_state state = mf_handshake_state(handshake);
+  return state == MF_HANDSHAKE_DONE || state == MF_HANDSHAKE_FAILED;
+}
+
+static int handshake_outcome(const struct mf_handshake *handshake) {
+  const char *why;
+  int result = mf_handshake_error(handshake, &why);
+  return result < 0 ? mf_fail(result, "authentication failed: %s", why) : 0;
+}
+
 int mf_connection_handshake(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,
                             int64_t send_deadline) {
-  const char *why;
-  for (;;) {
-    int result = 0;
-    switch (mf_handshake_state(handshake)) {
-    case MF_HANDSHAKE_SEND:
-      result = handshake_send(connection, handshake, send_deadline);
-      break;
-    case MF_HANDSHAKE_RECEIVE:
-      result = handshake_receive(connection, handshake, receive_deadline);
-      break;
-    case MF_HANDSHAKE_DONE:
-      return 0;
-    case MF_HANDSHAKE_FAILED:
-      result = mf_handshake_error(handshake, &why);
-      return mf_fail(result, "authentication failed: %s", why);
-    }
-    if (result < 0)
-      return result;
-  }
+  int result = 0;
+  while (result == 0 && !handshake_is_over(handshake))
+    result = handshake_step(connection, handshake, receive_deadline, send_deadline);
+  return result < 0 ? result : handshake_outcome(handshake);
+}
+
+int mf_connection_handshake_turn(mayfly_connection *connection, struct mf_handshake *handshake) {
+  int result;
+  do
+    result = handshake_step(connection, handshake, 0, 0);
+  while (result == 0 && mf_handshake_state(handshake) == MF_HANDSHAKE_SEND);
+  if (result == MAYFLY_ETIMEDOUT || (result == 0 && !handshake_is_over(handshake)))
+    return 0;
+  if (result == 0)
+    result = handshake_outcome(handshake);
+  return result < 0 ? result : 1;
 }
 
 /* One half alone, with the connection's own timeouts. */

@@ -108,7 +108,7 @@ int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms) {
   int result = check(items, count);
   if (result == 0)
     result = mf_deadline_take(timeout_ms, "mayfly_wait", &deadline);
-  if (result < 0)
+  if (result != 0)
     return result;
   if (count > FEW && (shares = calloc(count, sizeof *shares)) == NULL)
     return mf_fail(MAYFLY_ENOMEM, "mayfly_wait: no memory for %zu items", count);

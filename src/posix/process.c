@@ -32,7 +32,7 @@ static pthread_mutex_t locks[MF_OS_LOCK_COUNT];
 static pthread_cond_t conditions[MF_OS_LOCK_COUNT];
 static pthread_once_t locks_once = PTHREAD_ONCE_INIT;
 static int locks_error;
-static struct mf_os_hooks hooks;
+static struct mf_os_hooks hooked;
 
 /* Set before the lock is asked for, so that a signal handler that interrupts the asking sees it too. */
 static _Thread_local volatile sig_atomic_t wanted[MF_OS_LOCK_COUNT];
@@ -60,8 +60,8 @@ static void after_fork_in_child(void) {
     wanted[id] = 0;
   }
   forget_signals();
-  if (hooks.in_child != NULL)
-    hooks.in_child();
+  if (hooked.in_child != NULL)
+    hooked.in_child();
 }
 
 static void make_locks(void) {
@@ -106,16 +106,16 @@ void mf_os_lock_wake(enum mf_os_lock_id id) {
   pthread_cond_broadcast(&conditions[id]);
 }
 
-int mf_os_hook(const struct mf_os_hooks *wished) {
+int mf_os_hook(const struct mf_os_hooks *hooks) {
   pthread_once(&locks_once, make_locks);
   if (locks_error != 0)
     locks_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   errno = locks_error;
   if (locks_error != 0)
     return mf_posix_fail("register what is to be done after fork");
-  if (wished->at_exit != NULL && atexit(wished->at_exit) != 0)
+  if (hooks->at_exit != NULL && atexit(hooks->at_exit) != 0)
     return mf_fail(MAYFLY_ENOMEM, "register what is to be done at exit: no memory");
-  hooks = *wished;
+  hooked = *hooks;
   return 0;
 }
 
@@ -123,7 +123,7 @@ int mf_os_hook(const struct mf_os_hooks *wished) {
 
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
 
-static void (*on_signal)(void);
+static void (*hooked_signal)(void);
 static int caught[2] = {-1, -1};    /* pipe: the handler's end is [1] */
 static atomic_int caught_by;        /* the process whose thread reads it; 0: none */
 static atomic_int ending_by_signal; /* its number, once the thread has taken it */
@@ -165,7 +165,7 @@ static void *end_when_caught(void *context) {
   if (count != 1)
     return context;
   atomic_store(&ending_by_signal, number);
-  on_signal();
+  hooked_signal();
   end_by(number);
   _exit(128 + number); /* the default action does nothing to a container's first process */
 }
@@ -188,8 +188,8 @@ static int start_thread(void) {
   return number;
 }
 
-static int start_catching(void (*wished)(void)) {
-  on_signal = wished;
+static int start_catching(void (*on_signal)(void)) {
+  hooked_signal = on_signal;
   if (mf_posix_pipe(caught) != 0)
     return mf_posix_fail("make the pipe that signals come through");
   errno = start_thread();
@@ -203,8 +203,8 @@ static int start_catching(void (*wished)(void)) {
   return result;
 }
 
-int mf_os_hook_signals(void (*wished)(void)) {
-  int result = atomic_load(&caught_by) == getpid() ? 0 : start_catching(wished);
+int mf_os_hook_signals(void (*on_signal)(void)) {
+  int result = atomic_load(&caught_by) == getpid() ? 0 : start_catching(on_signal);
   for (size_t i = 0; result == 0 && i < sizeof ending / sizeof ending[0]; i++) {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     struct sigaction before;

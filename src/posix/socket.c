@@ -99,7 +99,7 @@ static int path_is_dead(const mayfly_address *address, const struct unix_name *n
 
 /* flock has no deadline, so it is asked again. */
 static int lock_in_time(int fd) {
-  const struct timespec pause = {0, LOCK_PAUSE_US * 1000};
+  const struct timespec pause = {0, LOCK_PAUSE_US * 1000L};
   int64_t deadline = mf_os_clock_us() + LOCK_WAIT_US;
   while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR)
@@ -329,7 +329,7 @@ static void address_of(const struct sockaddr_storage *from, socklen_t size, mayf
 }
 
 static int bound_address(int fd, const mayfly_address *address, mayfly_address *bound) {
-  struct sockaddr_storage storage;
+  struct sockaddr_storage storage = {0};
   socklen_t size = sizeof storage;
   if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0)
     return mf_posix_fail("listen on %s:%u: ask for the bound address", address->name, (unsigned)address->port);

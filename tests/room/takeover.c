@@ -9,6 +9,7 @@
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -340,7 +341,56 @@ static void a_lock_that_is_a_link_is_not_followed(void **state) {
   assert_return_code(unlink(address.name), errno);
 }
 
+static int listen_when_told(int parent, void *address) {
+  mayfly_listener *listener;
+  child_hear(parent);
+  int result = mayfly_listen(address, NULL, &listener);
+  child_say(parent, result == 0 ? 'l' : 'f');
+  child_hear(parent);
+  return result == 0 ? mayfly_listener_close(listener) : 1;
+}
+
+static int has_something_to_say(const struct child *child, int timeout_ms) {
+  struct pollfd readable = {.fd = child->fd, .events = POLLIN};
+  return poll(&readable, 1, timeout_ms);
+}
+
+/* Who waited for a lock that is unlinked meanwhile must ask for the one that has the name now. */
+static void a_lock_that_lost_its_name_is_none(void **state) {
+  char lock[SCRATCH_PATH_SIZE];
+  struct child child;
+  mayfly_address address = address_in(*state);
+  lock_path(&address, lock);
+  leave_stale(&address);
+  child_start(&child, listen_when_told, &address); /* first: a child would share the lock */
+  int first = open_locked(lock);
+  child_say(child.fd, 'g');
+  assert_int_equal(has_something_to_say(&child, 50), 0);
+  assert_return_code(unlink(lock), errno);
+  int second = open_locked(lock);
+  close(first);
+  assert_int_equal(has_something_to_say(&child, 100), 0);
+  assert_return_code(unlink(lock), errno);
+  close(second);
+  assert_int_equal(child_hear(child.fd), 'l');
+  child_say(child.fd, 'e');
+  child_expect_exit(&child, 0);
+}
+
 /* ---- races ------------------------------------------------------------------------------------ */
+
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
+
+static int racing;
+
+/* In a race the moment between asking and removing is long, so that whoever is not kept out gets in. */
+int __wrap_unlink(const char *path) {
+  const struct timespec moment = {0, 300000};
+  if (racing && strstr(path, ".lock") == NULL)
+    nanosleep(&moment, NULL);
+  return __real_unlink(path);
+}
 
 enum { RACERS = 50, RACES = SANITIZED ? 60 : 300 };
 
@@ -375,6 +425,7 @@ static int run_racer(int parent, void *context) {
   const struct racer *racer = context;
   struct race *race = racer->race;
   (void)parent;
+  racing = 1;
   for (int i = 0; i < RACES; i++) {
     mayfly_listener *listener = NULL;
     meet(race); /* a stale path is there */
@@ -455,6 +506,7 @@ static int settle(int parent, void *context) {
   const mayfly_address *address = context;
   struct sockaddr_un where = {.sun_family = AF_UNIX};
   (void)parent;
+  racing = 1;
   strcpy(where.sun_path, address->name);
   for (int i = 0; i < STAYS; i++) {
     int failed = stay_and_look(address);
@@ -494,6 +546,7 @@ int main(void) {
       test_in_scratch(a_lock_that_is_never_given_up_is_an_error_in_words),
       test_in_scratch(the_lock_of_a_killed_taker_is_used_again),
       test_in_scratch(a_lock_that_is_a_link_is_not_followed),
+      test_in_scratch(a_lock_that_lost_its_name_is_none),
       test_in_scratch(of_fifty_that_race_for_a_stale_path_one_wins),
       test_in_scratch(nobody_is_robbed_while_listeners_come_and_go),
   };

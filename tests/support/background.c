@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void *run(void *context) {
+static void *in_thread(void *context) {
   struct background *background = context;
   atomic_store(&background->id, asleep_self());
   background->result = background->run(background->context);
@@ -15,11 +15,11 @@ static void *run(void *context) {
   return NULL;
 }
 
-void background_start(struct background *background, int (*function)(void *context), void *context) {
-  background->run = function;
+void background_start(struct background *background, int (*run)(void *context), void *context) {
+  background->run = run;
   background->context = context;
   atomic_init(&background->id, 0);
-  assert_int_equal(pthread_create(&background->thread, NULL, run, background), 0);
+  assert_int_equal(pthread_create(&background->thread, NULL, in_thread, background), 0);
 }
 
 void background_await_asleep(struct background *background) {

@@ -47,6 +47,10 @@ void watchdog_start(const char *name) {
   alarm(patience());
 }
 
+void watchdog_grow_patient(void) {
+  alarm(10 * patience());
+}
+
 void watchdog_stop(void) {
   alarm(0);
 }

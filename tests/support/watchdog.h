@@ -5,6 +5,7 @@
 
 /* Two minutes, or as many seconds as MAYFLY_TEST_PATIENCE says. Uses SIGALRM. */
 void watchdog_start(const char *name);
+void watchdog_grow_patient(void); /* ten times that, for a test that moves gigabytes */
 void watchdog_stop(void);
 
 #endif

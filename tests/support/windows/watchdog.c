@@ -8,6 +8,7 @@
 
 static const char *volatile watched;
 static HANDLE over, thread;
+static volatile LONG times; /* that its patience is waited for */
 
 static DWORD patience_ms(void) {
   const char *seconds = getenv("MAYFLY_TEST_PATIENCE");
@@ -16,8 +17,9 @@ static DWORD patience_ms(void) {
 
 static DWORD WINAPI watch(LPVOID context) {
   (void)context;
-  if (WaitForSingleObject(over, patience_ms()) != WAIT_TIMEOUT)
-    return 0;
+  for (LONG waited = 0; waited < times; waited++)
+    if (WaitForSingleObject(over, patience_ms()) != WAIT_TIMEOUT)
+      return 0;
   fprintf(stderr, "\nwatchdog: this test hangs: %s\n", watched);
   fflush(NULL);
   TerminateProcess(GetCurrentProcess(), 3);
@@ -26,8 +28,13 @@ static DWORD WINAPI watch(LPVOID context) {
 
 void watchdog_start(const char *name) {
   watched = name;
+  times = 1;
   over = CreateEventW(NULL, TRUE, FALSE, NULL);
   thread = CreateThread(NULL, 0, watch, NULL, 0, NULL);
+}
+
+void watchdog_grow_patient(void) {
+  times = 10;
 }
 
 void watchdog_stop(void) {
