@@ -14,7 +14,8 @@ void scratch_path(char path[SCRATCH_PATH_SIZE], const char *directory, const cha
 int scratch_setup(void **state) {
   static unsigned count;
   char parent[MAX_PATH], path[SCRATCH_PATH_SIZE], name[64];
-  GetTempPathA(sizeof parent, parent);
+  DWORD length = GetTempPathA(sizeof parent, parent);
+  parent[length - 1] = '\0'; /* it ends in a separator */
   snprintf(name, sizeof name, "mayfly-test-%lu-%lu-%u", GetCurrentProcessId(), GetTickCount(), count++);
   scratch_path(path, parent, name);
   if (!CreateDirectoryA(path, NULL)) {
