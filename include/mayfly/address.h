@@ -79,8 +79,9 @@ typedef struct mayfly_address {
  *  - AF_PIPE is "\\.\pipe\pyc-PID-COUNTER-" and 16 random characters. It can be had on POSIX too, as text.
  *
  * MAYFLY_EAFNOSUPPORT: no family; on Windows: AF_UNIX. MAYFLY_ENAMETOOLONG: no directory has a path that is short
- * enough. MAYFLY_ENOENT: there is no usable temporary directory. MAYFLY_ECANCELED: the process is ending. Else what
- * making a directory can give: MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_EMFILE, MAYFLY_ENOMEM, MAYFLY_EIO. */
+ * enough. MAYFLY_ENOENT: there is no usable temporary directory. MAYFLY_EEXIST: all names that were tried are taken.
+ * MAYFLY_ECANCELED: the process is ending. Else what making a directory can give: MAYFLY_EACCES, MAYFLY_EROFS,
+ * MAYFLY_ENOSPC, MAYFLY_EMFILE, MAYFLY_ENOMEM, MAYFLY_EIO. */
 MAYFLY_API int mayfly_arbitrary_address(mayfly_family family, mayfly_address *address);
 
 /* The lasting address of the service that is called `service`: the same for its server and for each client, now and

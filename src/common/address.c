@@ -89,20 +89,23 @@ static int socket_directory(char **directory) {
 static int arbitrary_unix(mayfly_address *address) {
   char name[MF_NAME_SIZE + 1];
   char *directory;
-  int taken;
+  int taken = 1;
   if (mf_os_socket_path_max() == 0)
     return mf_fail(MAYFLY_EAFNOSUPPORT, "find an arbitrary address: this system has no AF_UNIX");
   int result = socket_directory(&directory);
   if (result != 0)
     return result;
-  do {
+  for (int i = 0; taken == 1 && i < MAYFLY_TMP_MAX; i++) {
     taken = mf_random_name(MF_NAME_SIZE, name);
     if (taken == 0) {
       snprintf(address->name, sizeof address->name, "%s/sock-%s", directory, name);
       taken = mf_os_path_exists(address->name);
     }
-  } while (taken == 1);
+  }
   free(directory);
+  if (taken == 1)
+    return mf_fail(MAYFLY_EEXIST, "find an arbitrary address: no name like %s was free in %d tries", address->name,
+                   MAYFLY_TMP_MAX);
   return taken;
 }
 

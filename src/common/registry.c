@@ -133,9 +133,10 @@ int mayfly_cleanup_on_signals(void) {
 
 /* ---- makers and removers ---- */
 
-/* With the lock held. What is begun already goes on, and may need more than one thing. */
+/* With the lock held. What is begun already goes on, and may need more than one thing; at the end of the process makers
+ * are turned away at once, and removers come to an end by themselves. */
 static void await_clean(void) {
-  while (registry.cleaning > 0 && in_flight_here() == 0)
+  while (registry.cleaning > 0 && !registry.ended && in_flight_here() == 0)
     mf_os_lock_wait(MF_OS_LOCK_REGISTRY, mf_os_clock_us() + IN_FLIGHT_WAIT_US);
 }
 

@@ -11,21 +11,23 @@
 
 /* A umask may have left a directory that even its owner can't open: then its mode is set through O_PATH first. */
 static int open_made(const char *path) {
-  int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd >= 0 || errno != EACCES)
+  const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int fd;
+  MF_POSIX_RETRY(fd, open(path, flags));
+  if (fd >= 0 || errno != EACCES || fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW) != 0)
     return fd;
-  if (fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW) != 0)
-    return -1;
-  return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  MF_POSIX_RETRY(fd, open(path, flags));
+  return fd;
 }
 
 static int make_private(int fd, int locked) {
   struct stat status;
-  if (fstat(fd, &status) != 0)
-    return -1;
-  if ((status.st_mode & 0777) != 0700 && fchmod(fd, 0700) != 0)
-    return -1;
-  return locked ? flock(fd, LOCK_SH) : 0;
+  int result = fstat(fd, &status);
+  if (result == 0 && (status.st_mode & 0777) != 0700)
+    MF_POSIX_RETRY(result, fchmod(fd, 0700));
+  if (result == 0 && locked)
+    MF_POSIX_RETRY(result, flock(fd, LOCK_SH));
+  return result;
 }
 
 int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd) {
@@ -74,7 +76,9 @@ static int remove_entries(DIR *directory) {
 }
 
 static int empty(int held, const char *path) {
-  int fd = openat(held, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* reading moves the position of the open file */
+  int fd;
+  MF_POSIX_RETRY(fd,
+                 openat(held, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); /* reading moves the open file's position */
   DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
   if (directory == NULL) {
     int result = mf_posix_fail("list the directory %s", path);

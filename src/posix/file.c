@@ -19,10 +19,14 @@ static int fail_and_discard(int fd, const char *path) {
 
 int mf_os_file_create(const char *path, mayfly_os_fd *fd) {
   struct stat status;
-  int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int made;
+  MF_POSIX_RETRY(made, open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (made < 0)
     return mf_posix_fail("create %s", path);
-  if (fstat(made, &status) != 0 || ((status.st_mode & 0777) != 0600 && fchmod(made, 0600) != 0)) /* the umask */
+  int result = fstat(made, &status);
+  if (result == 0 && (status.st_mode & 0777) != 0600) /* the umask */
+    MF_POSIX_RETRY(result, fchmod(made, 0600));
+  if (result != 0)
     return fail_and_discard(made, path);
   *fd = made;
   return 0;

@@ -17,6 +17,12 @@
 #define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE, set when the socket is made */
 #endif
 
+/* result = call, until it is no signal that interrupts it. */
+#define MF_POSIX_RETRY(result, call)                                                                                   \
+  do                                                                                                                   \
+    (result) = (call);                                                                                                 \
+  while ((result) < 0 && errno == EINTR)
+
 /* ---- error.c ---- */
 
 /* errno as one of ours; MAYFLY_EIO where it has no name of ours. */

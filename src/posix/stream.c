@@ -84,11 +84,10 @@ struct cursor { /* what of the slices has not left yet */
 /* msg_iovlen is a size_t in glibc and an int elsewhere: what this returns goes into both. */
 static unsigned short fill(const struct cursor *cursor, struct iovec *pieces) {
   unsigned short count = cursor->count < IOV_MAX ? (unsigned short)cursor->count : IOV_MAX;
-  for (unsigned short i = 0; i < count; i++) {
-    size_t offset = i == 0 ? cursor->offset : 0;
-    pieces[i].iov_base = (char *)cursor->slices[i].data + offset;
-    pieces[i].iov_len = cursor->slices[i].size - offset;
-  }
+  for (unsigned short i = 0; i < count; i++)
+    pieces[i] = (struct iovec){(void *)cursor->slices[i].data, cursor->slices[i].size};
+  pieces[0].iov_base = (char *)pieces[0].iov_base + cursor->offset; /* the first is not empty, and so not NULL */
+  pieces[0].iov_len -= cursor->offset;
   return count;
 }
 

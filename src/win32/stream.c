@@ -197,13 +197,13 @@ static DWORD fill(const struct cursor *cursor, WSABUF pieces[PIECES_MAX]) {
   DWORD count = 0;
   size_t room = ONCE_MAX;
   for (size_t i = 0; i < cursor->count && count < PIECES_MAX && room > 0; i++) {
-    size_t offset = i == 0 ? cursor->offset : 0;
-    size_t size = cursor->slices[i].size - offset;
+    size_t size = cursor->slices[i].size - (i == 0 ? cursor->offset : 0);
     size = size < room ? size : room;
-    pieces[count].buf = (char *)cursor->slices[i].data + offset;
+    pieces[count].buf = (char *)cursor->slices[i].data;
     pieces[count++].len = (ULONG)size;
     room -= size;
   }
+  pieces[0].buf += cursor->offset; /* the first is not empty, and so not NULL */
   return count;
 }
 

@@ -2,14 +2,17 @@
 /* broken_streams.c - peers that end, are cut off, are reset, or announce what can't be. */
 #include "child.h"
 #include "ends.h"
+#include "fault.h"
 #include "raw.h"
 #include "result.h"
 #include "sanitizer.h"
 #include "test.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Twice, since every error that ends reading stays; and no output is touched. */
@@ -273,6 +276,56 @@ static void sending_to_a_peer_that_is_gone_raises_no_signal(void **state) {
   ends_of_every_kind(send_without_signal);
 }
 
+/* ---- a system that fails -------------------------------------------------------------- */
+
+ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags) {
+  if (!fault_strikes("send"))
+    return __real_send(fd, bytes, size, flags);
+  errno = ENOBUFS;
+  return -1;
+}
+
+/* Ends, if what they call can be made to fail. */
+static void open_with_faults(struct ends *ends) {
+  ends_open(ends, ENDS_UNIX);
+  fault_arm("send", 2, 1);
+  assert_ok(mayfly_send_bytes(ends->one, "", 0));
+  ends_expect_message(ends->other, "", 0);
+  if (fault_calls("send") == 0) {
+    ends_close(ends);
+    print_message("skipped: the library is shared, so its calls are its own\n");
+    skip();
+  }
+}
+
+static void a_send_that_failed_before_anything_left_may_be_repeated(void **state) {
+  (void)state;
+  struct ends ends;
+  open_with_faults(&ends);
+  fault_arm("send", 1, 1);
+  assert_error(mayfly_send_bytes(ends.one, "once", 4), MAYFLY_ENOMEM, "send on descriptor");
+  assert_ok(mayfly_send_bytes(ends.one, "again", 5));
+  ends_expect_message(ends.other, "again", 5);
+  ends_close(&ends);
+}
+
+/* Its first part leaves with the header, and then the system has no memory for the rest. */
+static void a_send_that_failed_in_the_middle_is_the_last(void **state) {
+  (void)state;
+  static const char large[8 << 20];
+  struct ends ends;
+  open_with_faults(&ends);
+  assert_ok(mayfly_connection_set_timeouts(ends.one, MAYFLY_FOREVER, 60000));
+  fault_arm("send", 1, 1);
+  assert_error(mayfly_send_bytes(ends.one, large, sizeof large), MAYFLY_EPIPE, "in the middle of a message");
+  assert_int_equal(fault_struck("send"), 1);
+  assert_error(mayfly_send_bytes(ends.one, "x", 1), MAYFLY_EPIPE, "an earlier message was cut off");
+  ends_close(&ends);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(a_peer_that_closed_between_messages_is_an_end),
@@ -284,6 +337,8 @@ int main(void) {
       test(memory_grows_with_what_has_come_not_with_what_was_announced),
       test(the_memory_of_a_large_message_is_not_kept),
       test(sending_to_a_peer_that_is_gone_raises_no_signal),
+      test(a_send_that_failed_before_anything_left_may_be_repeated),
+      test(a_send_that_failed_in_the_middle_is_the_last),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* calls.c - a wrapper for each call, in the order of the list in CMakeLists.txt. */
+#include "calls.h"
+#include "fault.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct calls_hooks calls_hooks;
+
+static const char *_Atomic failing; /* one at a time; the lock of fault.c is not for signal handlers */
+static const char *last = "";
+static int failing_with;
+
+void calls_fail(const char *name, int nth, int times, int number) {
+  fault_arm(name, nth, times);
+  failing_with = number;
+  last = name;
+  atomic_store(&failing, name);
+}
+
+int calls_stop(void) {
+  atomic_store(&failing, NULL);
+  return fault_struck(last) > 0;
+}
+
+static int fails(const char *name) {
+  const char *now = atomic_load(&failing);
+  if (now == NULL || strcmp(now, name) != 0 || !fault_strikes(name))
+    return 0;
+  errno = failing_with;
+  return 1;
+}
+
+/* result NAME(parameters): `failure` if it is its turn. */
+#define WRAP(result, name, parameters, arguments, failure)                                                             \
+  result __real_##name parameters;                                                                                     \
+  result __wrap_##name parameters;                                                                                     \
+  result __wrap_##name parameters {                                                                                    \
+    return fails(#name) ? (failure) : __real_##name arguments;                                                         \
+  }
+
+/* ---- memory ---- */
+
+WRAP(void *, malloc, (size_t size), (size), NULL)
+WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
+WRAP(void *, realloc, (void *memory, size_t size), (memory, size), NULL)
+WRAP(char *, strdup, (const char *text), (text), NULL)
+
+/* ---- files ---- */
+
+static mode_t mode_of(int flags, va_list arguments) {
+  return (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  return fails("open") ? -1 : __real_open(path, flags, mode);
+}
+
+int __real_openat(int directory, const char *path, int flags, ...);
+int __wrap_openat(int directory, const char *path, int flags, ...);
+int __wrap_openat(int directory, const char *path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  return fails("openat") ? -1 : __real_openat(directory, path, flags, mode);
+}
+
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode) {
+  if (calls_hooks.mkdir != NULL)
+    calls_hooks.mkdir();
+  return fails("mkdir") ? -1 : __real_mkdir(path, mode);
+}
+
+WRAP(int, fstat, (int fd, struct stat *status), (fd, status), -1)
+WRAP(int, lstat, (const char *path, struct stat *status), (path, status), -1)
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
+WRAP(int, fchmodat, (int directory, const char *path, mode_t mode, int flags), (directory, path, mode, flags), -1)
+WRAP(int, flock, (int fd, int operation), (fd, operation), -1)
+WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size), -1)
+WRAP(int, unlink, (const char *path), (path), -1)
+WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)
+WRAP(int, rmdir, (const char *path), (path), -1)
+WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
+WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
+
+/* It closes all the same, as Linux does. */
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd) {
+  int result = __real_close(fd);
+  return fails("close") ? -1 : result;
+}
+
+/* ---- sockets ---- */
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  int argument = va_arg(arguments, int);
+  va_end(arguments);
+  return fails("fcntl") ? -1 : __real_fcntl(fd, command, argument);
+}
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size) {
+  if (calls_hooks.bind != NULL)
+    calls_hooks.bind();
+  return fails("bind") ? -1 : __real_bind(fd, address, size);
+}
+
+WRAP(int, pipe2, (int ends[2], int flags), (ends, flags), -1)
+WRAP(int, socket, (int family, int type, int protocol), (family, type, protocol), -1)
+WRAP(int, socketpair, (int family, int type, int protocol, int ends[2]), (family, type, protocol, ends), -1)
+WRAP(int, listen, (int fd, int backlog), (fd, backlog), -1)
+WRAP(int, getsockname, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size), -1)
+WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size), (fd, level, name, value, size), -1)
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags), -1)
+WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size), -1)
+WRAP(int, shutdown, (int fd, int how), (fd, how), -1)
+WRAP(int, poll, (struct pollfd * polled, nfds_t count, int timeout), (polled, count, timeout), -1)
+WRAP(ssize_t, recv, (int fd, void *buffer, size_t size, int flags), (fd, buffer, size, flags), -1)
+WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags), -1)
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags), -1)
+
+/* Its number is what it returns; errno counts for EAI_SYSTEM. */
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list) {
+  if (!fails("getaddrinfo"))
+    return __real_getaddrinfo(host, port, hints, list);
+  if (failing_with < 0)
+    return failing_with;
+  return EAI_SYSTEM;
+}
+
+/* ---- the rest ---- */
+
+int __real_getentropy(void *buffer, size_t size);
+int __wrap_getentropy(void *buffer, size_t size);
+int __wrap_getentropy(void *buffer, size_t size) {
+  if (fails("getentropy"))
+    return -1;
+  return calls_hooks.getentropy != NULL ? calls_hooks.getentropy(buffer, size) : __real_getentropy(buffer, size);
+}
+
+WRAP(int, pthread_create, (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *context),
+     (thread, attributes, run, context), failing_with)
+WRAP(int, pthread_atfork, (void (*prepare)(void), void (*parent)(void), void (*child)(void)), (prepare, parent, child),
+     failing_with)
+WRAP(int, atexit, (void (*run)(void)), (run), -1)
+
+/* Fails for MD5 only: so it is in FIPS mode. */
+unsigned char *__real_EVP_Q_mac(OSSL_LIB_CTX *library, const char *name, const char *properties,
+                                const char *subalgorithm, const OSSL_PARAM *parameters, const void *key,
+                                size_t key_size, const unsigned char *data, size_t size, unsigned char *out,
+                                size_t out_max, size_t *out_size);
+unsigned char *__wrap_EVP_Q_mac(OSSL_LIB_CTX *library, const char *name, const char *properties,
+                                const char *subalgorithm, const OSSL_PARAM *parameters, const void *key,
+                                size_t key_size, const unsigned char *data, size_t size, unsigned char *out,
+                                size_t out_max, size_t *out_size);
+unsigned char *__wrap_EVP_Q_mac(OSSL_LIB_CTX *library, const char *name, const char *properties,
+                                const char *subalgorithm, const OSSL_PARAM *parameters, const void *key,
+                                size_t key_size, const unsigned char *data, size_t size, unsigned char *out,
+                                size_t out_max, size_t *out_size) {
+  if (strcmp(subalgorithm, "MD5") == 0 && fails("EVP_Q_mac"))
+    return NULL;
+  return __real_EVP_Q_mac(library, name, properties, subalgorithm, parameters, key, key_size, data, size, out, out_max,
+                          out_size);
+}

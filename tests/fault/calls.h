@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* calls.h - the calls of the system that the tests in this folder can make fail: the linker sends them here first. */
+#ifndef CALLS_H
+#define CALLS_H
+
+#include <stddef.h>
+
+/* The nth call of `name` from now on fails, with that errno (getaddrinfo: or its own number), and so do the next ones,
+ * `times` in all. */
+void calls_fail(const char *name, int nth, int times, int number);
+int calls_stop(void); /* none fails any more; nonzero: it had come to that call */
+
+/* What some of them do first, or instead; NULL: nothing. */
+extern struct calls_hooks {
+  int (*getentropy)(void *buffer, size_t size);
+  void (*bind)(void);
+  void (*mkdir)(void);
+} calls_hooks;
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* rooms.c - the temporary directory, names, the process's own directory and cleaning up, with every call failing. */
+#include "calls.h"
+#include "each.h"
+#include "result.h"
+#include "test.h"
+#include <errno.h>
+#include <mayfly/mayfly.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct fault_row rows[] = {
+    {"malloc", ENOMEM, MAYFLY_ENOMEM},
+    {"calloc", ENOMEM, MAYFLY_ENOMEM},
+    {"strdup", ENOMEM, MAYFLY_ENOMEM},
+    {"fdopendir", ENOMEM, MAYFLY_ENOMEM},
+    {"open", EMFILE, MAYFLY_EMFILE},
+    {"open", ENFILE, MAYFLY_EMFILE},
+    {"open", EACCES, MAYFLY_EACCES},
+    {"open", EINTR, 0},
+    {"openat", EMFILE, MAYFLY_EMFILE},
+    {"openat", EINTR, 0},
+    {"mkdir", ENOSPC, MAYFLY_ENOSPC},
+    {"mkdir", EROFS, MAYFLY_EROFS},
+    {"fstat", EIO, MAYFLY_EIO},
+    {"lstat", EACCES, MAYFLY_EACCES},
+    {"lstat", ENOMEM, MAYFLY_ENOMEM},
+    {"fchmod", EPERM, MAYFLY_EPERM},
+    {"fchmod", EINTR, 0},
+    {"fchmodat", EPERM, MAYFLY_EPERM},
+    {"flock", ENOLCK, MAYFLY_EIO},
+    {"flock", EINTR, 0},
+    {"write", ENOSPC, MAYFLY_ENOSPC},
+    {"write", EINTR, 0},
+    {"close", EINTR, 0},
+    {"close", EIO, MAYFLY_EIO},
+    {"unlink", EROFS, MAYFLY_EROFS},
+    {"unlinkat", EROFS, MAYFLY_ENOTEMPTY},
+    {"rmdir", EROFS, MAYFLY_EROFS},
+    {"getcwd", ENOMEM, MAYFLY_ENOMEM},
+    {"getcwd", ENOENT, MAYFLY_ENOENT},
+    {"getentropy", EIO, MAYFLY_EIO},
+};
+
+/* ---- scenarios ---- */
+
+static int make_directory(const char *directory) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  char *path;
+  options.dir = directory;
+  int result = mayfly_mkdtemp(&options, &path);
+  calls_stop();
+  if (result < 0)
+    return result;
+  assert_return_code(rmdir(path), errno);
+  mayfly_free(path);
+  return 0;
+}
+
+static int find_free_name(const char *directory) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  char *path;
+  options.dir = directory;
+  int result = mayfly_mktemp(&options, &path);
+  if (result == 0)
+    mayfly_free(path);
+  return result;
+}
+
+/* TMPDIR and TEMP lead to the same directory: where the first is given up, the second is found. */
+static int search_and_make(const char *directory) {
+  char *path;
+  int result = mayfly_settempdir(NULL);
+  if (result == 0)
+    result = mayfly_mkdtemp(NULL, &path);
+  calls_stop();
+  if (result < 0)
+    return result;
+  assert_memory_equal(path, directory, strlen(directory));
+  assert_return_code(rmdir(path), errno);
+  mayfly_free(path);
+  return 0;
+}
+
+static int make_in_working_directory(const char *directory) {
+  char *path;
+  int result = mayfly_settempdir(".");
+  if (result == 0)
+    result = mayfly_mkdtemp(NULL, &path);
+  calls_stop();
+  if (result < 0)
+    return result;
+  assert_memory_equal(path, directory, strlen(directory));
+  assert_return_code(rmdir(path), errno);
+  mayfly_free(path);
+  return 0;
+}
+
+static int find_addresses(const char *directory) {
+  mayfly_address first, second;
+  int result = mayfly_settempdir(directory);
+  if (result == 0)
+    result = mayfly_arbitrary_address(MAYFLY_AF_UNIX, &first);
+  if (result == 0)
+    result = mayfly_arbitrary_address(MAYFLY_AF_UNIX, &second); /* in the directory that is there */
+  calls_stop();
+  char words[512];
+  snprintf(words, sizeof words, "%s", mayfly_last_error());
+  assert_ok(mayfly_cleanup());
+  assert_string_equal(mayfly_last_error(), words);
+  return result;
+}
+
+static mayfly_listener *listeners[2];
+
+static void listen_twice(const char *directory) {
+  mayfly_address given = {MAYFLY_AF_UNIX, 0, ""};
+  scratch_path(given.name, directory, "given");
+  assert_ok(mayfly_settempdir(directory));
+  assert_ok(mayfly_listen(&given, NULL, &listeners[0]));
+  assert_ok(mayfly_listen(NULL, NULL, &listeners[1]));
+}
+
+static int clean_up(const char *directory) {
+  (void)directory;
+  int result = mayfly_cleanup();
+  calls_stop();
+  for (int i = 0; i < 2; i++)
+    assert_ok(mayfly_listener_close(listeners[i]));
+  return result;
+}
+
+static void listen_once(const char *directory) {
+  mayfly_address given = {MAYFLY_AF_UNIX, 0, ""};
+  scratch_path(given.name, directory, "given");
+  assert_ok(mayfly_listen(&given, NULL, &listeners[0]));
+}
+
+static int close_listener(const char *directory) {
+  (void)directory;
+  return mayfly_listener_close(listeners[0]);
+}
+
+/* ---- tests ---- */
+
+static void fail_each(const struct scenario *scenario, const char *directory) {
+  each_call_fails(scenario, directory, rows, sizeof rows / sizeof rows[0]);
+}
+
+static void making_a_directory(void **state) {
+  fail_each(&(struct scenario){make_directory, NULL, 0}, *state);
+}
+
+/* Then its mode is to be put right. */
+static void making_a_directory_under_a_narrow_umask(void **state) {
+  mode_t before = umask(0777);
+  fail_each(&(struct scenario){make_directory, NULL, 0}, *state);
+  umask(before);
+}
+
+static void finding_a_free_name(void **state) {
+  fail_each(&(struct scenario){find_free_name, NULL, 0}, *state);
+}
+
+static void searching_the_temporary_directory(void **state) {
+  setenv("TMPDIR", *state, 1);
+  setenv("TEMP", *state, 1);
+  fail_each(&(struct scenario){search_and_make, NULL, 1}, *state);
+  mode_t before = umask(0777);
+  fail_each(&(struct scenario){search_and_make, NULL, 1}, *state);
+  umask(before);
+  unsetenv("TEMP");
+  unsetenv("TMPDIR");
+}
+
+static void making_a_directory_in_the_working_directory(void **state) {
+  char *before = getcwd(NULL, 0);
+  assert_return_code(chdir(*state), errno);
+  fail_each(&(struct scenario){make_in_working_directory, NULL, 0}, *state);
+  assert_return_code(chdir(before), errno);
+  free(before);
+}
+
+static void finding_arbitrary_addresses(void **state) {
+  fail_each(&(struct scenario){find_addresses, NULL, 0}, *state);
+}
+
+static void cleaning_up(void **state) {
+  fail_each(&(struct scenario){clean_up, listen_twice, 1}, *state);
+}
+
+static void closing_a_listener(void **state) {
+  fail_each(&(struct scenario){close_listener, listen_once, 1}, *state);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_in_scratch(making_a_directory),
+      test_in_scratch(making_a_directory_under_a_narrow_umask),
+      test_in_scratch(finding_a_free_name),
+      test_in_scratch(searching_the_temporary_directory),
+      test_in_scratch(making_a_directory_in_the_working_directory),
+      test_in_scratch(finding_arbitrary_addresses),
+      test_in_scratch(cleaning_up),
+      test_in_scratch(closing_a_listener),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
