@@ -4,8 +4,9 @@
 #include <mayfly/connection.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-enum { BURST = 100, READAHEAD = 1 << 16, MANY = 100 };
+enum { BURST = 100, READAHEAD = 1 << 16 };
 
 static void receive(mayfly_connection *connection) {
   const void *data;
@@ -68,16 +69,30 @@ static void poll_one(long count) {
     bench_check(mayfly_poll(ends[1], MAYFLY_FOREVER), "mayfly_poll");
 }
 
-static void wait_many(long count) {
-  mayfly_wait_item items[MANY] = {{0}};
+static void wait_on(size_t many, long count) {
+  struct rlimit descriptors;
+  bench_need(getrlimit(RLIMIT_NOFILE, &descriptors) == 0, "getrlimit");
+  descriptors.rlim_cur = descriptors.rlim_max;
+  bench_need(setrlimit(RLIMIT_NOFILE, &descriptors) == 0, "setrlimit");
+  mayfly_wait_item *items = calloc(many, sizeof *items);
+  bench_need(items != NULL, "calloc");
   mayfly_connection *ends[2];
-  for (int i = 0; i < MANY; i++) {
+  for (size_t i = 0; i < many; i += 2) {
     open_pipe(ends, 0);
-    items[i].connection = ends[1];
+    items[i].connection = ends[0];
+    items[i + 1].connection = ends[1];
   }
   send(ends[0], "", 1);
   for (long i = 0; i < count; i++)
-    bench_check(mayfly_wait(items, MANY, MAYFLY_FOREVER), "mayfly_wait");
+    bench_check(mayfly_wait(items, many, MAYFLY_FOREVER), "mayfly_wait");
+}
+
+static void wait_100(long count) {
+  wait_on(100, count);
+}
+
+static void wait_5000(long count) {
+  wait_on(5000, count);
 }
 
 /* Both sides, each in its process. */
@@ -120,7 +135,8 @@ static const struct {
     {"message_timed", message_timed},
     {"burst_ahead", burst_ahead},
     {"poll", poll_one},
-    {"wait_100", wait_many},
+    {"wait_100", wait_100},
+    {"wait_5000", wait_5000},
     {"connect", connect_open},
     {"connect_keyed", connect_keyed},
 };

@@ -33,6 +33,7 @@ struct mayfly_listener {
   mf_os_listener *os;
   struct mf_endpoint endpoint;
   mayfly_address address, last_accepted;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE]; /* the address, in words */
   int has_accepted;
   struct opening *openings; /* the oldest first */
   int proving;
@@ -71,9 +72,10 @@ static int make_listener(const mayfly_address *address, const mayfly_endpoint_op
     if (result < 0)
       mf_endpoint_clear(&made->endpoint);
   }
-  if (result == 0)
+  if (result == 0) {
+    mayfly_address_format(&made->address, made->text, sizeof made->text);
     *listener = made;
-  else
+  } else
     free(made);
   return result;
 }
@@ -105,10 +107,19 @@ static void end_proving(mayfly_listener *listener, struct opening *opening, enum
   mf_wipe(&opening->handshake, sizeof opening->handshake);
 }
 
+/* Over AF_INET the system knows no process, but a port. */
+static void name_peer(const mayfly_listener *listener, const struct opening *opening, int error) {
+  char from[MAYFLY_ADDRESS_TEXT_SIZE];
+  if (listener->address.family != MAYFLY_AF_INET) {
+    const mayfly_peer *peer = mayfly_connection_peer(opening->connection);
+    mf_fail_in(error, "accept on %s: from process %lld", listener->text, (long long)peer->pid);
+  } else if (mayfly_address_format(&opening->from, from, sizeof from) == 0)
+    mf_fail_in(error, "accept on %s: from %s", listener->text, from);
+}
+
 /* The words stand already; they are kept until accept tells them. */
 static void fail(mayfly_listener *listener, struct opening *opening, int error) {
-  const mayfly_peer *peer = mayfly_connection_peer(opening->connection);
-  mf_fail_in(error, "accept on %s: from process %lld", listener->address.name, (long long)peer->pid);
+  name_peer(listener, opening, error);
   opening->error = error;
   opening->words = mf_duplicate(mayfly_last_error(), strlen(mayfly_last_error()), 1);
   mayfly_connection_close(opening->connection);
@@ -161,7 +172,7 @@ static int open_with(mayfly_listener *listener, mf_os_stream *stream, const mayf
   struct opening *opening = calloc(1, sizeof *opening);
   if (opening == NULL) {
     mf_os_stream_close(stream);
-    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->address.name);
+    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->text);
   }
   int result = mf_connection_new(stream, MF_READABLE | MF_WRITABLE, &opening->connection);
   if (result < 0) {
@@ -282,7 +293,7 @@ static int hand_out(mayfly_listener *listener, struct opening *opening, mayfly_c
 static int tell_failure(mayfly_listener *listener) {
   int failure = listener->failure;
   listener->failure = 0;
-  return mf_fail(failure, "accept on %s: no %s left; it is tried again in %d ms", listener->address.name,
+  return mf_fail(failure, "accept on %s: no %s left; it is tried again in %d ms", listener->text,
                  failure == MAYFLY_EMFILE ? "descriptors are" : "memory is", REST_US / 1000);
 }
 
@@ -293,7 +304,7 @@ static int await_one(mayfly_listener *listener, int64_t deadline) {
   size_t most = mf_listener_item_count(listener);
   int64_t own = mf_listener_deadline(listener);
   if (most > FEW && (items = calloc(most, sizeof *items)) == NULL)
-    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->address.name);
+    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->text);
   size_t count = mf_listener_watch(listener, items);
   int result = mf_os_wait(items, count, own < deadline ? own : deadline);
   if (result >= 0)
@@ -313,13 +324,12 @@ int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection *
     if (result > 0)
       result = 0;
     if (result == 0 && !mf_listener_is_ready(listener) && mf_deadline_passed(deadline))
-      return mf_fail(MAYFLY_ETIMEDOUT, "accept on %s: nobody was through within %d ms", listener->address.name,
-                     timeout_ms);
+      return mf_fail(MAYFLY_ETIMEDOUT, "accept on %s: nobody was through within %d ms", listener->text, timeout_ms);
   }
   if (result < 0)
     return result;
   if (mf_os_listener_is_shut(listener->os))
-    return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->address.name);
+    return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->text);
   struct opening *opening = first_finished(listener);
   return opening != NULL ? hand_out(listener, opening, connection) : tell_failure(listener);
 }

@@ -76,44 +76,40 @@ static int wait_once(const mayfly_wait_item *items, size_t count, struct share *
   return result < 0 ? result : found;
 }
 
-static int wait_with_places(const mayfly_wait_item *items, size_t count, struct share *shares, int64_t deadline) {
-  struct mf_os_wait_item few[FEW];
-  struct mf_os_wait_item *places = few;
+/* Places and shares lie in one block: glibc would give several of this size back to the system after each wait, and
+ * take them anew for the next. `ready` is written if an item is. */
+static int wait_with_memory(mayfly_wait_item *items, size_t count, int64_t deadline) {
+  struct mf_os_wait_item few_places[FEW];
+  struct share few_shares[FEW];
+  struct mf_os_wait_item *places = few_places;
+  struct share *shares = few_shares;
   size_t most = 0;
   for (size_t i = 0; i < count; i++)
     most += items[i].listener != NULL ? mf_listener_item_count(items[i].listener) : 1;
-  if (most > FEW && (places = calloc(most, sizeof *places)) == NULL)
-    return mf_fail(MAYFLY_ENOMEM, "mayfly_wait: no memory for %zu items", count);
+  if (most > FEW) {
+    if ((places = malloc(most * sizeof *places + count * sizeof *shares)) == NULL)
+      return mf_fail(MAYFLY_ENOMEM, "mayfly_wait: no memory for %zu items", count);
+    shares = (struct share *)(places + most);
+  }
   int result = wait_once(items, count, shares, places, deadline);
-  if (places != few)
+  for (size_t i = 0; result > 0 && i < count; i++)
+    items[i].ready = shares[i].ready;
+  if (places != few_places)
     free(places);
   return result;
 }
 
-/* A listener may have been busy with its peers only: then it goes on. */
-static int wait_until(mayfly_wait_item *items, size_t count, struct share *shares, int64_t deadline) {
-  int result;
-  do
-    result = wait_with_places(items, count, shares, deadline);
-  while (result == 0 && !mf_deadline_passed(deadline));
-  for (size_t i = 0; result >= 0 && i < count; i++)
-    items[i].ready = shares[i].ready;
-  return result;
-}
-
 int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms) {
-  struct share few[FEW];
-  struct share *shares = few;
   int64_t deadline;
   int result = check(items, count);
   if (result == 0)
     result = mf_deadline_take(timeout_ms, "mayfly_wait", &deadline);
   if (result != 0)
     return result;
-  if (count > FEW && (shares = calloc(count, sizeof *shares)) == NULL)
-    return mf_fail(MAYFLY_ENOMEM, "mayfly_wait: no memory for %zu items", count);
-  result = wait_until(items, count, shares, deadline);
-  if (shares != few)
-    free(shares);
+  do /* a listener may have been busy with its peers only: then it goes on */
+    result = wait_with_memory(items, count, deadline);
+  while (result == 0 && !mf_deadline_passed(deadline));
+  for (size_t i = 0; result == 0 && i < count; i++)
+    items[i].ready = 0;
   return result;
 }

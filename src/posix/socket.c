@@ -302,9 +302,10 @@ static int listen_everywhere(uint16_t port, int backlog) {
   return listen_at((const struct sockaddr *)&ipv4, sizeof ipv4, backlog);
 }
 
+/* One that is taken ends it: at "localhost" two would listen, one at its IPv4 and one at its IPv6 address. */
 static int listen_at_first(const struct addrinfo *list, int backlog) {
   int fd = -1;
-  for (; list != NULL && fd < 0; list = list->ai_next)
+  for (errno = 0; list != NULL && fd < 0 && errno != EADDRINUSE; list = list->ai_next)
     fd = listen_at(list->ai_addr, list->ai_addrlen, backlog);
   return fd;
 }

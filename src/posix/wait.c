@@ -36,18 +36,13 @@ int mf_posix_wait(int fd, short events, int64_t deadline) {
 
 /* One place an item, for a listener two: the end of a pipe beside its socket. No more, since poll(2) takes no more
  * places than the process may have descriptors. Returns how many. */
-static size_t prepare(const struct mf_os_wait_item *item, struct pollfd polled[2]) {
-  polled[0] = polled[1] = (struct pollfd){.events = POLLIN};
-  if (item->stream != NULL) {
-    polled[0].fd = item->stream->fd;
-    return 1;
-  }
+static size_t prepare(const struct mf_os_wait_item *item, struct pollfd *polled) {
   if (item->listener == NULL) {
-    polled[0].fd = (int)item->fd;
+    polled[0] = (struct pollfd){.fd = item->stream != NULL ? item->stream->fd : (int)item->fd, .events = POLLIN};
     return 1;
   }
-  polled[0].fd = item->listener->fd;
-  polled[1].fd = item->listener->wake[0];
+  polled[0] = (struct pollfd){.fd = item->listener->fd, .events = POLLIN};
+  polled[1] = (struct pollfd){.fd = item->listener->wake[0], .events = POLLIN};
   return 2;
 }
 
@@ -80,6 +75,15 @@ static int collect(struct mf_os_wait_item *items, size_t count, const struct pol
   return ready;
 }
 
+/* How many places they take. No more than that is asked of malloc: with twice as many, for thousands of items, glibc
+ * would give the memory back to the system after each wait and take it anew for the next. */
+static size_t places(const struct mf_os_wait_item *items, size_t count) {
+  size_t most = count;
+  for (size_t i = 0; i < count; i++)
+    most += items[i].listener != NULL;
+  return most;
+}
+
 int mf_os_wait(struct mf_os_wait_item *items, size_t count, int64_t deadline) {
   enum { FEW = 64 };
   struct pollfd few[2 * FEW];
@@ -88,7 +92,7 @@ int mf_os_wait(struct mf_os_wait_item *items, size_t count, int64_t deadline) {
   int result = check(items, count);
   if (result < 0)
     return result;
-  if (count > FEW && (polled = calloc(2 * count, sizeof *polled)) == NULL)
+  if (count > FEW && (polled = calloc(places(items, count), sizeof *polled)) == NULL)
     return mf_fail(MAYFLY_ENOMEM, "wait for %zu things: no memory", count);
   for (size_t i = 0; i < count; i++)
     used += prepare(&items[i], &polled[used]);

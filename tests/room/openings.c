@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -108,17 +109,25 @@ static void who_has_another_key_is_not_and_the_listener_goes_on(void **state) {
   ends_of_every_socket(other_key);
 }
 
-static void both_sides_name_where_it_failed(void **state) {
-  (void)state;
+static void name_where_it_failed(enum ends_kind kind) {
   mayfly_endpoint_options good = secret(), bad = keyed("x", 1);
   struct background_connect client;
   mayfly_connection *connection;
-  mayfly_listener *listener = ends_listen(ENDS_UNIX, &good);
-  const char *path = mayfly_listener_address(listener)->name;
+  char where[MAYFLY_ADDRESS_TEXT_SIZE], from[64];
+  mayfly_listener *listener = ends_listen(kind, &good);
+  assert_ok(mayfly_address_format(mayfly_listener_address(listener), where, sizeof where));
+  snprintf(from, sizeof from, kind == ENDS_INET ? "from 127.0.0.1:" : "from process %d", (int)getpid());
   background_connect(&client, mayfly_listener_address(listener), &bad);
-  assert_error(mayfly_accept(listener, MAYFLY_FOREVER, &connection), MAYFLY_EAUTH, path);
-  background_expect(&client.background, MAYFLY_EAUTH, path);
+  assert_error(mayfly_accept(listener, MAYFLY_FOREVER, &connection), MAYFLY_EAUTH, where);
+  assert_non_null(strstr(mayfly_last_error(), from));
+  background_expect(&client.background, MAYFLY_EAUTH, where);
+  assert_error(mayfly_accept(listener, 0, &connection), MAYFLY_ETIMEDOUT, where);
   assert_ok(mayfly_listener_close(listener));
+}
+
+static void both_sides_name_where_it_failed(void **state) {
+  (void)state;
+  ends_of_every_socket(name_where_it_failed);
 }
 
 static void hmac_md5_between_us_is_not_needed_and_does_no_harm(void **state) {
