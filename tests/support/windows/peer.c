@@ -73,7 +73,7 @@ void peer_start(struct peer *peer, const struct python *python, const char *scri
 }
 
 void peer_tell(struct peer *peer, const char *format, ...) {
-  char line[1024];
+  char line[4096];
   va_list arguments;
   va_start(arguments, format);
   int length = vsnprintf(line, sizeof line - 1, format, arguments);
