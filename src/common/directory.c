@@ -7,13 +7,16 @@
 
 /* Tries names until `take` takes one: 0, MAYFLY_EEXIST: the next, please; else it is over. */
 static int try_names(struct mf_template *template, int (*take)(const char *path), char **path) {
+  char words[MF_OS_WORDS_SIZE];
   int result = MAYFLY_EEXIST;
+  mf_words_keep(words);
   for (int i = 0; i < MAYFLY_TMP_MAX && result == MAYFLY_EEXIST; i++) {
     result = mf_template_next(template);
     if (result == 0)
       result = take(template->path);
   }
   if (result == 0) {
+    mf_words_put_back(words);
     *path = template->path;
     return 0;
   }

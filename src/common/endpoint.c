@@ -116,8 +116,12 @@ int mf_endpoint_admit_client(const struct mf_endpoint *endpoint, const mayfly_pe
     return ask(endpoint, peer);
   if (endpoint->family == MAYFLY_AF_INET || (endpoint->options.flags & MAYFLY_ENDPOINT_ANY_USER) != 0)
     return 0;
-  if (peer->same_user != 0 || peer->uid == 0)
+  if (peer->same_user > 0 || peer->uid == 0)
     return 0;
+  if (peer->same_user < 0 && endpoint->family == MAYFLY_AF_PIPE) /* its access list has decided */
+    return 0;
+  if (peer->same_user < 0)
+    return mf_fail(MAYFLY_EPEER, "the system does not tell which user the peer belongs to");
   return mf_fail(MAYFLY_EPEER, "the peer (process %lld) belongs to another user (%lld)", (long long)peer->pid,
                  (long long)peer->uid);
 }

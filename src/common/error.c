@@ -34,6 +34,14 @@ int mf_fail_in(int code, const char *format, ...) {
   return mf_fail(code, "%s: %s", what, mayfly_last_error());
 }
 
+void mf_words_keep(char *words) {
+  snprintf(words, MF_OS_WORDS_SIZE, "%s", mayfly_last_error());
+}
+
+void mf_words_put_back(const char *words) {
+  keep(0, words, 0);
+}
+
 const char *mayfly_last_error(void) {
   const struct mf_os_thread *thread = mf_os_thread();
   return thread != NULL ? thread->words : "out of memory";

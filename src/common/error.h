@@ -17,4 +17,9 @@ int mf_fail(int code, const char *format, ...) MF_PRINTF(2, 3);
 /* Puts "what: " before the words that stand there already; returns `code`. */
 int mf_fail_in(int code, const char *format, ...) MF_PRINTF(2, 3);
 
+/* A success does not change the words: who tries several things keeps those that stand, in MF_OS_WORDS_SIZE bytes, and
+ * puts them back when one of the things is done. */
+void mf_words_keep(char *words);
+void mf_words_put_back(const char *words);
+
 #endif

@@ -94,9 +94,18 @@ static int search(const char **chosen) {
   return mf_fail(MAYFLY_ENOENT, "find a usable temporary directory: none among %s", tried);
 }
 
+static int search_quietly(const char **chosen) {
+  char words[MF_OS_WORDS_SIZE];
+  mf_words_keep(words);
+  int result = search(chosen);
+  if (result == 0)
+    mf_words_put_back(words);
+  return result;
+}
+
 int mf_tempdir(const char **path) {
   mf_os_lock(MF_OS_LOCK_TEMPDIR);
-  int result = tempdir.chosen != NULL ? 0 : search(&tempdir.chosen);
+  int result = tempdir.chosen != NULL ? 0 : search_quietly(&tempdir.chosen);
   if (result == 0)
     *path = tempdir.chosen;
   mf_os_unlock(MF_OS_LOCK_TEMPDIR);

@@ -7,7 +7,9 @@
 
 int mf_posix_same(const char *path, const struct stat *status) {
   struct stat there;
-  return lstat(path, &there) == 0 && there.st_dev == status->st_dev && there.st_ino == status->st_ino;
+  if (lstat(path, &there) != 0)
+    return errno == ENOENT ? 0 : -1;
+  return there.st_dev == status->st_dev && there.st_ino == status->st_ino;
 }
 
 static int fail_and_discard(int fd, const char *path) {
@@ -49,11 +51,10 @@ int mf_os_file_write(mayfly_os_fd fd, const void *data, size_t size) {
 int mf_os_file_discard(mayfly_os_fd fd, const char *path) {
   struct stat status;
   int result = 0;
-  if (fstat((int)fd, &status) != 0)
-    result = mf_posix_fail("remove %s: ask who it is", path);
-  else if (!mf_posix_same(path, &status))
+  int same = fstat((int)fd, &status) == 0 ? mf_posix_same(path, &status) : -1;
+  if (same == 0)
     result = mf_fail(MAYFLY_ESTOLEN, "remove %s: the name no longer leads to what was made", path);
-  else if (unlink(path) != 0)
+  else if (same < 0 || unlink(path) != 0)
     result = mf_posix_fail("remove %s", path);
   close((int)fd);
   return result;

@@ -32,7 +32,7 @@ int mf_posix_fail(const char *format, ...) MF_PRINTF(1, 2);
 
 /* ---- file.c ---- */
 
-/* 1: `path`, links not followed, is what `status` tells of; 0: it is something else, or not there. */
+/* 1: `path`, links not followed, is what `status` tells of. 0: it is something else, or not there. -1: errno. */
 int mf_posix_same(const char *path, const struct stat *status);
 
 /* ---- stream.c ---- */

@@ -86,7 +86,9 @@ static int path_is_dead(const mayfly_address *address, const struct unix_name *n
   if (fd < 0)
     return mf_posix_fail("listen on %s: ask who is there", address->name);
   int result = 0;
-  if (connect(fd, generic(name), name->size) == 0 || errno == EPROTOTYPE)
+  int connected;
+  MF_POSIX_RETRY(connected, connect(fd, generic(name), name->size));
+  if (connected == 0 || errno == EPROTOTYPE)
     result = mf_fail(MAYFLY_EADDRINUSE, "listen on %s: somebody listens there", address->name);
   else if (errno != ECONNREFUSED) {
     result = mf_posix_fail("listen on %s: ask whether somebody listens there", address->name);
@@ -117,18 +119,18 @@ static int lock_in_time(int fd) {
 static int take_lock(const char *path) {
   for (;;) {
     struct stat status;
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd;
+    MF_POSIX_RETRY(fd, open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (fd < 0)
       return -1;
-    if (lock_in_time(fd) != 0 || fstat(fd, &status) != 0) {
-      int saved = errno;
-      close(fd);
-      errno = saved;
-      return -1;
-    }
-    if (mf_posix_same(path, &status))
+    int same = lock_in_time(fd) == 0 && fstat(fd, &status) == 0 ? mf_posix_same(path, &status) : -1;
+    if (same == 1)
       return fd;
+    int saved = errno;
     close(fd);
+    errno = saved;
+    if (same < 0)
+      return -1;
   }
 }
 
@@ -267,6 +269,8 @@ static int resolve(const mayfly_address *address, const char *what, struct addri
   char port[8];
   snprintf(port, sizeof port, "%u", (unsigned)address->port);
   int number = getaddrinfo(address->name[0] == '\0' ? "localhost" : address->name, port, &hints, list);
+  if (number == EAI_SYSTEM)
+    return mf_posix_fail("%s %s:%s", what, address->name, port);
   if (number == EAI_MEMORY)
     return mf_fail(MAYFLY_ENOMEM, "%s %s:%s: no memory", what, address->name, port);
   if (number != 0)
@@ -454,7 +458,8 @@ int mf_os_listener_is_shut(const mf_os_listener *listener) {
 int mf_os_listener_remove_name(mf_os_listener *listener) {
   if (listener->path == NULL || atomic_exchange(&listener->removed, 1))
     return 0;
-  if (mf_posix_same(listener->path, &listener->status) && unlink(listener->path) != 0 && errno != ENOENT)
+  int same = mf_posix_same(listener->path, &listener->status);
+  if (same < 0 || (same == 1 && unlink(listener->path) != 0 && errno != ENOENT))
     return mf_posix_fail("remove the socket %s", listener->path);
   return 0;
 }
@@ -503,7 +508,9 @@ static int connect_unix(int fd, const mayfly_address *address, int64_t deadline)
     result = abstract_exists(address, "connect to");
   if (result < 0)
     return result;
-  if (connect(fd, generic(&name), name.size) == 0)
+  int connected;
+  MF_POSIX_RETRY(connected, connect(fd, generic(&name), name.size));
+  if (connected == 0)
     return 0;
   if (errno == EAGAIN)
     return await_room(fd, &name, address, deadline);

@@ -133,6 +133,18 @@ int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size) {
   return fails("bind") ? -1 : __real_bind(fd, address, size);
 }
 
+/* A signal does not keep TCP from connecting. */
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size) {
+  if (!fails("connect"))
+    return __real_connect(fd, address, size);
+  if (failing_with == EINTR && address->sa_family != AF_UNIX)
+    __real_connect(fd, address, size);
+  errno = failing_with;
+  return -1;
+}
+
 WRAP(int, pipe2, (int ends[2], int flags), (ends, flags), -1)
 WRAP(int, socket, (int family, int type, int protocol), (family, type, protocol), -1)
 WRAP(int, socketpair, (int family, int type, int protocol, int ends[2]), (family, type, protocol, ends), -1)
@@ -140,7 +152,6 @@ WRAP(int, listen, (int fd, int backlog), (fd, backlog), -1)
 WRAP(int, getsockname, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size), -1)
 WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size), (fd, level, name, value, size), -1)
 WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags), -1)
-WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size), -1)
 WRAP(int, shutdown, (int fd, int how), (fd, how), -1)
 WRAP(int, poll, (struct pollfd * polled, nfds_t count, int timeout), (polled, count, timeout), -1)
 WRAP(ssize_t, recv, (int fd, void *buffer, size_t size, int flags), (fd, buffer, size, flags), -1)

@@ -19,6 +19,7 @@ struct scenario {
   int (*run)(const char *directory); /* calls of the library, the first failure of which is returned; undoes them */
   void (*prepare)(const char *directory); /* before each run, when nothing fails; NULL: nothing */
   int removes;                            /* it removes things: what it fails to remove may stay */
+  int also;                               /* what else most failures may be: MAYFLY_EAUTH in a handshake; 0: nothing */
 };
 
 void each_call_fails(const struct scenario *scenario, const char *directory, const struct fault_row *rows,

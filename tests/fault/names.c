@@ -52,9 +52,11 @@ static void expect_the_second_name(const char *directory, const char *taken) {
   const mayfly_temp_options options = in(directory);
   char *path;
   draw_again(2);
+  assert_error(mayfly_settempdir(""), MAYFLY_EINVAL, "empty");
   assert_ok(mayfly_mkdtemp(&options, &path));
   assert_string_not_equal(path, taken);
   assert_int_equal(drawn, 3);
+  assert_non_null(strstr(mayfly_last_error(), "empty")); /* a success does not change the words */
   assert_return_code(rmdir(path), errno);
   mayfly_free(path);
   draw_again(2);

@@ -151,26 +151,26 @@ static void fail_each(const struct scenario *scenario, const char *directory) {
 }
 
 static void making_a_directory(void **state) {
-  fail_each(&(struct scenario){make_directory, NULL, 0}, *state);
+  fail_each(&(struct scenario){.run = make_directory}, *state);
 }
 
 /* Then its mode is to be put right. */
 static void making_a_directory_under_a_narrow_umask(void **state) {
   mode_t before = umask(0777);
-  fail_each(&(struct scenario){make_directory, NULL, 0}, *state);
+  fail_each(&(struct scenario){.run = make_directory}, *state);
   umask(before);
 }
 
 static void finding_a_free_name(void **state) {
-  fail_each(&(struct scenario){find_free_name, NULL, 0}, *state);
+  fail_each(&(struct scenario){.run = find_free_name}, *state);
 }
 
 static void searching_the_temporary_directory(void **state) {
   setenv("TMPDIR", *state, 1);
   setenv("TEMP", *state, 1);
-  fail_each(&(struct scenario){search_and_make, NULL, 1}, *state);
+  fail_each(&(struct scenario){.run = search_and_make, .removes = 1}, *state);
   mode_t before = umask(0777);
-  fail_each(&(struct scenario){search_and_make, NULL, 1}, *state);
+  fail_each(&(struct scenario){.run = search_and_make, .removes = 1}, *state);
   umask(before);
   unsetenv("TEMP");
   unsetenv("TMPDIR");
@@ -179,21 +179,21 @@ static void searching_the_temporary_directory(void **state) {
 static void making_a_directory_in_the_working_directory(void **state) {
   char *before = getcwd(NULL, 0);
   assert_return_code(chdir(*state), errno);
-  fail_each(&(struct scenario){make_in_working_directory, NULL, 0}, *state);
+  fail_each(&(struct scenario){.run = make_in_working_directory}, *state);
   assert_return_code(chdir(before), errno);
   free(before);
 }
 
 static void finding_arbitrary_addresses(void **state) {
-  fail_each(&(struct scenario){find_addresses, NULL, 0}, *state);
+  fail_each(&(struct scenario){.run = find_addresses}, *state);
 }
 
 static void cleaning_up(void **state) {
-  fail_each(&(struct scenario){clean_up, listen_twice, 1}, *state);
+  fail_each(&(struct scenario){.run = clean_up, .prepare = listen_twice, .removes = 1}, *state);
 }
 
 static void closing_a_listener(void **state) {
-  fail_each(&(struct scenario){close_listener, listen_once, 1}, *state);
+  fail_each(&(struct scenario){.run = close_listener, .prepare = listen_once, .removes = 1}, *state);
 }
 
 int main(void) {

@@ -65,6 +65,20 @@ static void python_writes_into_the_writing_end(struct stage *stage) {
   peer_end(&python);
 }
 
+/* Nothing is read ahead of the message that was asked for. */
+static void an_inherited_end_has_all_that_was_not_received_before(struct stage *stage) {
+  static struct peer python;
+  mayfly_connection *ends[2];
+  assert_ok(mayfly_pipe(1, ends));
+  assert_ok(mayfly_send_bytes(ends[0], "one", 3));
+  assert_ok(mayfly_send_bytes(ends[0], "two", 3));
+  expect_text(ends[1], "one");
+  give_to_python(&python, stage, ends[1], "rw");
+  peer_ask(&python, "receive_text", "text two");
+  assert_ok(mayfly_connection_close(ends[0]));
+  peer_end(&python);
+}
+
 /* As a write into a pipe without a reader; Python ignores SIGPIPE from the start. */
 static void python_cannot_write_when_the_reading_end_is_gone(struct stage *stage) {
   static struct peer python;
@@ -137,6 +151,7 @@ int main(void) {
       stage_test(a_duplex_end_works_both_ways_in_python, EVERY_PYTHON),
       stage_test(python_reads_from_the_reading_end, EVERY_PYTHON),
       stage_test(python_writes_into_the_writing_end, EVERY_PYTHON),
+      stage_test(an_inherited_end_has_all_that_was_not_received_before, ONE_OF_EACH_ERA),
       stage_test(python_cannot_write_when_the_reading_end_is_gone, ONE_OF_EACH_ERA),
       stage_test(we_cannot_write_when_pythons_reading_end_is_gone, ONE_OF_EACH_ERA),
       stage_test(the_shut_direction_of_an_end_is_an_end_in_python_too, ONE_OF_EACH_ERA),

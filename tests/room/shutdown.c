@@ -46,7 +46,7 @@ static int call_receive_into(struct sleeper *sleeper) {
   return mayfly_recv_bytes_into(sleeper->connection, buffer, sizeof buffer, &size);
 }
 
-static char large[4 << 20];
+static char large[64 << 20]; /* more than sockets ever hold: TCP gives each end megabytes where it can */
 
 static int call_send(struct sleeper *sleeper) {
   return mayfly_send_bytes(sleeper->connection, large, sizeof large);

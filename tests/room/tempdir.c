@@ -298,6 +298,25 @@ static void words_that_name_long_candidates_are_cut_and_end_in_dots(void **state
   child_expect_exit(&child, 0);
 }
 
+static int finds_without_a_word(int parent, void *context) {
+  const struct search *search = context;
+  (void)parent;
+  set_environment(search);
+  expect_error(mayfly_settempdir(""), MAYFLY_EINVAL, "empty");
+  const char *found = mayfly_gettempdir();
+  expect(found != NULL && strcmp(found, search->variables[2]) == 0);
+  expect(strstr(mayfly_last_error(), "empty") != NULL);
+  return 0;
+}
+
+static void candidates_that_failed_are_not_spoken_of_once_one_is_found(void **state) {
+  const char *missing = place(*state, "missing");
+  struct search search = {{missing, missing, *state}, NULL, NULL};
+  struct child child;
+  child_start(&child, finds_without_a_word, &search);
+  child_expect_exit(&child, 0);
+}
+
 /* ---- what is remembered ---- */
 
 static int remembers(int parent, void *context) {
@@ -499,6 +518,7 @@ int main(void) {
       test_in_scratch(a_relative_candidate_is_passed_over_where_the_working_directory_is_gone),
       test_in_scratch(where_no_file_can_be_written_all_are_named_nothing_is_left_and_the_next_call_looks_again),
       test_in_scratch(words_that_name_long_candidates_are_cut_and_end_in_dots),
+      test_in_scratch(candidates_that_failed_are_not_spoken_of_once_one_is_found),
       test_in_scratch(the_answer_is_remembered_and_the_environment_not_read_again),
       test_in_scratch(settempdir_takes_any_text_and_null_searches_again),
       test(settempdir_copies_the_text),
