@@ -8,4 +8,9 @@ function(mayfly_warnings target)
       -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
       $<$<BOOL:${MAYFLY_WARNINGS_AS_ERRORS}>:-Werror>)
   endif()
+  if(MINGW)
+    # mingw's printf, which knows C11's formats, instead of msvcrt's; but gcc checks formats as if it were the latter.
+    target_compile_definitions(${target} PRIVATE __USE_MINGW_ANSI_STDIO=1)
+    target_compile_options(${target} PRIVATE -Wno-format)
+  endif()
 endfunction()

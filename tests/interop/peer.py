@@ -20,6 +20,8 @@ def address_from(text):
     """The address that mayfly writes as this text."""
     if text.startswith('@'):
         return '\0' + text[1:]
+    if text.startswith('\\\\'):
+        return text
     if '/' not in text:
         host, _, port = text.rpartition(':')
         return host, int(port)

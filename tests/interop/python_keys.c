@@ -43,7 +43,7 @@ static void be_a_good_client(struct stage *stage, const mayfly_address *address)
 }
 
 static void for_each_family(struct stage *stage, void (*run)(struct stage *stage, mayfly_family family)) {
-  run(stage, MAYFLY_AF_UNIX);
+  run(stage, LOCAL_FAMILY);
   run(stage, MAYFLY_AF_INET);
 }
 
@@ -59,7 +59,7 @@ static void keys_of_every_length_are_proved_by_both_sides(struct stage *stage) {
   static const size_t sizes[] = {1, 63, 64, 65, 127, 128, 129, 1000};
   static unsigned char key[1000];
   static char digits[2 * sizeof key + 1];
-  mayfly_endpoint_options options = meeting_options(way_of(MAYFLY_AF_UNIX, 1, 1), stage);
+  mayfly_endpoint_options options = meeting_options(way_of(LOCAL_FAMILY, 1, 1), stage);
   mayfly_connection *connection;
   options.authkey = key;
   for (size_t i = 0; i < sizeof key; i++)
@@ -68,7 +68,7 @@ static void keys_of_every_length_are_proved_by_both_sides(struct stage *stage) {
     options.authkey_size = sizes[i];
     memset(digits, 0, sizeof digits);
     digits_of(key, sizes[i], digits);
-    mayfly_listener *listener = listen_with(MAYFLY_AF_UNIX, &options);
+    mayfly_listener *listener = listen_with(LOCAL_FAMILY, &options);
     python_connects(&stage->python, mayfly_listener_address(listener), digits);
     assert_ok(mayfly_accept(listener, MEETING_PATIENCE_MS, &connection));
     peer_expect(&stage->python, "connected");
@@ -153,11 +153,11 @@ static void a_legacy_python_listener_is_refused_with_words_that_name_the_flag(st
 }
 
 static void a_modern_python_needs_no_md5_and_is_not_disturbed_by_it(struct stage *stage) {
-  mayfly_endpoint_options options = meeting_options(way_of(MAYFLY_AF_UNIX, 1, 1), stage);
+  mayfly_endpoint_options options = meeting_options(way_of(LOCAL_FAMILY, 1, 1), stage);
   mayfly_address address;
   mayfly_connection *connection;
   assert_int_equal(options.flags & MAYFLY_ENDPOINT_ALLOW_MD5, 0);
-  python_listens(stage, MAYFLY_AF_UNIX, meeting_key_digits, &address);
+  python_listens(stage, LOCAL_FAMILY, meeting_key_digits, &address);
   be_a_good_client(stage, &address);
 
   options.flags |= MAYFLY_ENDPOINT_ALLOW_MD5;
@@ -167,7 +167,7 @@ static void a_modern_python_needs_no_md5_and_is_not_disturbed_by_it(struct stage
   assert_ok(mayfly_connection_close(connection));
   peer_ask(&stage->python, "stop_listening", "stopped");
 
-  mayfly_listener *listener = listen_with(MAYFLY_AF_UNIX, &options);
+  mayfly_listener *listener = listen_with(LOCAL_FAMILY, &options);
   serve_a_good_client(&stage->python, listener);
   assert_ok(mayfly_listener_close(listener));
 }
@@ -216,8 +216,8 @@ static void a_python_client_without_a_key_holds_up_nobody(struct stage *stage) {
 
 static void a_python_client_without_a_key_that_talks_is_refused_at_once(struct stage *stage) {
   mayfly_connection *connection = NULL;
-  mayfly_endpoint_options options = meeting_options(way_of(MAYFLY_AF_UNIX, 1, 0), stage);
-  mayfly_listener *listener = listen_with(MAYFLY_AF_UNIX, &options);
+  mayfly_endpoint_options options = meeting_options(way_of(LOCAL_FAMILY, 1, 0), stage);
+  mayfly_listener *listener = listen_with(LOCAL_FAMILY, &options);
   python_connects(&stage->python, mayfly_listener_address(listener), "-");
   peer_tell(&stage->python, "send_text hello");
   assert_error(mayfly_accept(listener, MEETING_PATIENCE_MS, &connection), MAYFLY_EAUTH, "names no digest");
@@ -253,8 +253,8 @@ static void a_python_listener_without_a_key_is_left_at_our_deadline(struct stage
 static void a_python_listener_without_a_key_that_talks_is_left_at_once(struct stage *stage) {
   mayfly_address address;
   mayfly_connection *connection = NULL;
-  mayfly_endpoint_options options = meeting_options(way_of(MAYFLY_AF_UNIX, 1, 1), stage);
-  python_listens(stage, MAYFLY_AF_UNIX, "-", &address);
+  mayfly_endpoint_options options = meeting_options(way_of(LOCAL_FAMILY, 1, 1), stage);
+  python_listens(stage, LOCAL_FAMILY, "-", &address);
   peer_tell(&stage->python, "accept");
   peer_tell(&stage->python, "send_text hello");
   peer_tell(&stage->python, "receive");
@@ -272,7 +272,7 @@ static void our_client_without_a_key_receives_pythons_challenge(struct stage *st
   mayfly_connection *connection;
   const void *data;
   size_t size;
-  python_listens(stage, MAYFLY_AF_UNIX, meeting_key_digits, &address);
+  python_listens(stage, LOCAL_FAMILY, meeting_key_digits, &address);
   peer_tell(&stage->python, "accept");
   assert_ok(mayfly_connect(&address, NULL, &connection));
   assert_ok(mayfly_recv_bytes(connection, SIZE_MAX, &data, &size));
@@ -285,7 +285,7 @@ static void our_client_without_a_key_receives_pythons_challenge(struct stage *st
 
 static void our_listener_without_a_key_leaves_a_keyed_python_waiting_until_it_closes(struct stage *stage) {
   mayfly_connection *connection;
-  mayfly_listener *listener = listen_with(MAYFLY_AF_UNIX, NULL);
+  mayfly_listener *listener = listen_with(LOCAL_FAMILY, NULL);
   python_connects(&stage->python, mayfly_listener_address(listener), meeting_key_digits);
   assert_ok(mayfly_accept(listener, MEETING_PATIENCE_MS, &connection));
   assert_ok(mayfly_connection_close(connection));

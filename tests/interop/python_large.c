@@ -52,7 +52,7 @@ static void a_message_of_more_than_2_gib_comes_back_whole(struct stage *stage) {
     skip();
   }
   watchdog_grow_patient();
-  struct meeting meeting = meet(stage, way_of(MAYFLY_AF_UNIX, 0, 0));
+  struct meeting meeting = meet(stage, way_of(LOCAL_FAMILY, 0, 0));
   assert_ok(mayfly_connection_set_message_size_max(meeting.ours, (uint64_t)4 << 30));
   peer_tell(meeting.python, "echo");
   assert_ok(send_large(meeting.ours));

@@ -165,6 +165,7 @@ static void fill_with_small_ones(enum ends_kind kind, int send_ms) {
 
 /* AF_UNIX takes a small message whole or not at all; over AF_INET one may stop in its middle. */
 static void a_send_of_which_nothing_left_may_be_repeated(void **state) {
+  test_not_on_windows("the system does not say how much of a cancelled send has left");
   (void)state;
   fill_with_small_ones(ENDS_PIPE, 0);
   fill_with_small_ones(ENDS_PIPE, 1);

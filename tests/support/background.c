@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* background.c - threads that run one function. */
 #include "background.h"
+#include "asleep.h"
 #include "test.h"
-#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static void *in_thread(void *context) {
   struct background *background = context;
-  atomic_store(&background->id, (int)syscall(SYS_gettid));
+  atomic_store(&background->id, asleep_self());
   background->result = background->run(background->context);
   snprintf(background->words, sizeof background->words, "%s", mayfly_last_error());
   return NULL;
@@ -24,22 +22,9 @@ void background_start(struct background *background, int (*run)(void *context), 
   assert_int_equal(pthread_create(&background->thread, NULL, in_thread, background), 0);
 }
 
-/* As /proc/PID/stat(5) has it. */
-static char state_of(int thread) {
-  char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
-  FILE *file = fopen(path, "r");
-  if (file == NULL)
-    return 'X';
-  text[fread(text, 1, sizeof text - 1, file)] = '\0';
-  fclose(file);
-  const char *end = strrchr(text, ')');
-  return end != NULL ? end[2] : 'X';
-}
-
 void background_await_asleep(struct background *background) {
   int id;
-  while ((id = atomic_load(&background->id)) == 0 || state_of(id) == 'R')
+  while ((id = atomic_load(&background->id)) == 0 || !asleep_is(id))
     sched_yield();
 }
 

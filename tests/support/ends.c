@@ -4,7 +4,7 @@
 #include "raw.h"
 #include "result.h"
 
-static const char *const names[ENDS_KINDS] = {"a pipe", "AF_UNIX", "AF_INET"};
+static const char *const names[ENDS_KINDS] = {"a pipe", "the system's own family", "AF_INET"};
 
 mayfly_listener *ends_listen(enum ends_kind kind, const mayfly_endpoint_options *options) {
   mayfly_endpoint_options taken = MAYFLY_ENDPOINT_OPTIONS_INIT;
@@ -12,9 +12,9 @@ mayfly_listener *ends_listen(enum ends_kind kind, const mayfly_endpoint_options 
   mayfly_listener *listener;
   if (options != NULL)
     taken = *options;
-  if (kind == ENDS_INET)
-    taken.flags |= MAYFLY_ENDPOINT_ANY_USER;
-  assert_ok(mayfly_arbitrary_address(kind == ENDS_INET ? MAYFLY_AF_INET : MAYFLY_AF_UNIX, &address));
+  /* Where the system's own family is AF_PIPE: of bytes, as a socket; mayfly_pipe() has the other kind. */
+  taken.flags |= kind == ENDS_INET ? MAYFLY_ENDPOINT_ANY_USER : MAYFLY_ENDPOINT_PIPE_BYTES;
+  assert_ok(mayfly_arbitrary_address(kind == ENDS_INET ? MAYFLY_AF_INET : mayfly_default_family(), &address));
   assert_ok(mayfly_listen(&address, &taken, &listener));
   return listener;
 }

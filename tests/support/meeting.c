@@ -6,12 +6,12 @@
 #include <string.h>
 
 const struct way ways[WAYS] = {
-    {"we listen on AF_UNIX, no key", MAYFLY_AF_UNIX, 0, 0},
-    {"we listen on AF_UNIX, with a key", MAYFLY_AF_UNIX, 1, 0},
+    {"we listen on the local family, no key", LOCAL_FAMILY, 0, 0},
+    {"we listen on the local family, with a key", LOCAL_FAMILY, 1, 0},
     {"we listen on AF_INET, no key", MAYFLY_AF_INET, 0, 0},
     {"we listen on AF_INET, with a key", MAYFLY_AF_INET, 1, 0},
-    {"Python listens on AF_UNIX, no key", MAYFLY_AF_UNIX, 0, 1},
-    {"Python listens on AF_UNIX, with a key", MAYFLY_AF_UNIX, 1, 1},
+    {"Python listens on the local family, no key", LOCAL_FAMILY, 0, 1},
+    {"Python listens on the local family, with a key", LOCAL_FAMILY, 1, 1},
     {"Python listens on AF_INET, no key", MAYFLY_AF_INET, 0, 1},
     {"Python listens on AF_INET, with a key", MAYFLY_AF_INET, 1, 1},
 };
@@ -40,7 +40,11 @@ mayfly_endpoint_options meeting_options(const struct way *way, const struct stag
 
 void python_listens(struct stage *stage, mayfly_family family, const char *key, mayfly_address *address) {
   static const char announced[] = "listening ";
-  if (family == MAYFLY_AF_UNIX)
+  if (family == MAYFLY_AF_PIPE) {
+    mayfly_address arbitrary;
+    assert_ok(mayfly_arbitrary_address(family, &arbitrary));
+    peer_tell(&stage->python, "listen AF_PIPE %s %s", arbitrary.name, key);
+  } else if (family == MAYFLY_AF_UNIX)
     peer_tell(&stage->python, "listen AF_UNIX %s/python %s", stage->directory, key);
   else
     peer_tell(&stage->python, "listen AF_INET localhost:0 %s", key);

@@ -6,6 +6,13 @@
 #include "stage.h"
 #include <mayfly/connection.h>
 
+/* The one that both this system and its Python prefer. */
+#ifdef _WIN32
+#define LOCAL_FAMILY MAYFLY_AF_PIPE
+#else
+#define LOCAL_FAMILY MAYFLY_AF_UNIX
+#endif
+
 struct way {
   const char *name;
   mayfly_family family;

@@ -23,6 +23,13 @@ struct stage_test {
 #define stage_test(function, pythons)                                                                                  \
   { #function, function, pythons }
 
+/* test_not_on_windows() of such a test, whose Python has nothing to do. */
+#ifdef _WIN32
+#define stage_not_on_windows(stage, reason) (peer_end(&(stage)->python), test_not_on_windows(reason))
+#else
+#define stage_not_on_windows(stage, reason) ((void)0)
+#endif
+
 int stage_run_tests(const char *group, const struct stage_test *tests, size_t count); /* what main returns */
 
 #endif

@@ -40,6 +40,13 @@ struct test_case {
     }                                                                                                                  \
   }
 
+/* In a test that Windows, or Wine, can't be put to: it is skipped there, and is in tests/windows-skips. */
+#ifdef _WIN32
+#define test_not_on_windows(reason) (print_message("skipped: %s\n", (reason)), skip())
+#else
+#define test_not_on_windows(reason) ((void)0)
+#endif
+
 int test_setup(void **state);
 int test_teardown(void **state);
 

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# Toolchain: Windows x86-64 by mingw-w64, its programs run by Wine.
+set(CMAKE_SYSTEM_NAME Windows)
+set(CMAKE_SYSTEM_PROCESSOR x86_64)
+set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc)
+set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
+# What else is built for Windows is given as -DMAYFLY_WINDOWS_ROOT=..., and nothing of this machine's own is found.
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES MAYFLY_WINDOWS_ROOT)
+set(CMAKE_FIND_ROOT_PATH ${MAYFLY_WINDOWS_ROOT} /usr/x86_64-w64-mingw32)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/* socket.c - endpoints: of AF_INET here, of AF_PIPE in pipe.c.
+ *
+ * A listener keeps accepts pending, on its own event, from its making to its close: a socket one, since the system
+ * queues what comes meanwhile; a pipe several, since each is an instance that a client can come to. An accept takes the
+ * oldest that is done, and issues the next before it hands it out, so the listener never stands without. */
+#include "win32.h"
+/* After windows.h, which they do not include. */
+#include <mswsock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ws2tcpip.h>
+
+size_t mf_os_socket_path_max(void) {
+  return 0;
+}
+
+static int no_such_family(const mayfly_address *address, const char *what) {
+  return mf_fail(MAYFLY_EAFNOSUPPORT, "%s %s: this system has no AF_UNIX here", what, address->name);
+}
+
+/* ---- sockets ---- */
+
+static BOOL CALLBACK start_once(PINIT_ONCE once, PVOID error, PVOID *context) {
+  WSADATA data;
+  (void)once, (void)context;
+  *(int *)error = WSAStartup(MAKEWORD(2, 2), &data);
+  return *(int *)error == 0;
+}
+
+static SOCKET new_socket(int family) {
+  static INIT_ONCE started = INIT_ONCE_STATIC_INIT;
+  int error = 0;
+  if (!InitOnceExecuteOnce(&started, start_once, &error, NULL)) {
+    WSASetLastError(error);
+    return INVALID_SOCKET;
+  }
+  return WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+}
+
+static void set_option(SOCKET socket, int level, int name, int value) {
+  setsockopt(socket, level, name, (const char *)&value, sizeof value);
+}
+
+static void address_of(const SOCKADDR *from, socklen_t size, mayfly_address *address) {
+  char port[8] = "0";
+  memset(address, 0, sizeof *address);
+  address->family = MAYFLY_AF_INET;
+  getnameinfo(from, size, address->name, sizeof address->name, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+  address->port = (uint16_t)strtoul(port, NULL, 10);
+}
+
+/* IPv4 first, whatever the resolver prefers: Python's peers know nothing else. */
+static ADDRINFOW *ipv4_first(ADDRINFOW *list) {
+  ADDRINFOW *first = NULL, *rest = NULL, **first_end = &first, **rest_end = &rest;
+  for (ADDRINFOW *entry = list; entry != NULL; entry = entry->ai_next) {
+    ADDRINFOW ***end = entry->ai_family == AF_INET ? &first_end : &rest_end;
+    **end = entry;
+    *end = &entry->ai_next;
+  }
+  *rest_end = NULL;
+  *first_end = rest;
+  return first;
+}
+
+static int resolve(const mayfly_address *address, const char *what, ADDRINFOW **list) {
+  ADDRINFOW hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  wchar_t *host, port[8];
+  SOCKET starter = new_socket(AF_INET); /* the resolver too needs Winsock to be started */
+  if (starter == INVALID_SOCKET)
+    return mf_win32_fail((DWORD)WSAGetLastError(), "%s %s:%u", what, address->name, (unsigned)address->port);
+  closesocket(starter);
+  int result = mf_win32_wide(address->name[0] == '\0' ? "localhost" : address->name, &host);
+  if (result < 0)
+    return result;
+  swprintf(port, sizeof port / sizeof port[0], L"%u", (unsigned)address->port);
+  int error = GetAddrInfoW(host, port, &hints, list);
+  free(host);
+  if (error != 0)
+    return mf_win32_fail((DWORD)error, "%s %s:%u", what, address->name, (unsigned)address->port);
+  *list = ipv4_first(*list);
+  return 0;
+}
+
+/* ---- AF_INET: listening ---- */
+
+static SOCKET listen_at(const SOCKADDR *where, int size, int backlog) {
+  SOCKET made = new_socket(where->sa_family);
+  if (made == INVALID_SOCKET)
+    return INVALID_SOCKET;
+  set_option(made, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+  if (where->sa_family == AF_INET6)
+    set_option(made, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  if (bind(made, where, size) == 0 && listen(made, backlog) == 0)
+    return made;
+  int error = WSAGetLastError();
+  closesocket(made);
+  WSASetLastError(error);
+  return INVALID_SOCKET;
+}
+
+/* One socket for IPv6 and IPv4 where the system has both. */
+static SOCKET listen_everywhere(uint16_t port, int backlog) {
+  SOCKADDR_IN6 both = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+  SOCKADDR_IN ipv4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+  SOCKET made = listen_at((const SOCKADDR *)&both, sizeof both, backlog);
+  if (made != INVALID_SOCKET || (WSAGetLastError() != WSAEAFNOSUPPORT && WSAGetLastError() != WSAEADDRNOTAVAIL))
+    return made;
+  return listen_at((const SOCKADDR *)&ipv4, sizeof ipv4, backlog);
+}
+
+static SOCKET listen_at_first(const ADDRINFOW *list, int backlog) {
+  SOCKET made = INVALID_SOCKET;
+  for (; list != NULL && made == INVALID_SOCKET; list = list->ai_next)
+    made = listen_at(list->ai_addr, (int)list->ai_addrlen, backlog);
+  return made;
+}
+
+static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made) {
+  ADDRINFOW *list = NULL;
+  if (address->name[0] == '\0')
+    *made = listen_everywhere(address->port, backlog);
+  else {
+    int result = resolve(address, "listen on", &list);
+    if (result < 0)
+      return result;
+    *made = listen_at_first(list, backlog);
+  }
+  int result = 0;
+  if (*made == INVALID_SOCKET)
+    result = mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s:%u", address->name, (unsigned)address->port);
+  if (list != NULL)
+    FreeAddrInfoW(list);
+  return result;
+}
+
+static int bound_address(SOCKET socket, const mayfly_address *address, mayfly_address *bound) {
+  SOCKADDR_STORAGE storage;
+  int size = sizeof storage;
+  if (getsockname(socket, (SOCKADDR *)&storage, &size) != 0)
+    return mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s:%u: ask for the bound address", address->name,
+                         (unsigned)address->port);
+  address_of((const SOCKADDR *)&storage, size, bound);
+  if (address->name[0] == '\0')
+    bound->name[0] = '\0';
+  return 0;
+}
+
+static int family_of(SOCKET socket) {
+  WSAPROTOCOL_INFOW information = {0};
+  int size = sizeof information;
+  getsockopt(socket, SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&information, &size);
+  return information.iAddressFamily;
+}
+
+/* Issues the next accept, into a socket of our own making, so that it is not inherited. */
+static int socket_pending(mf_os_listener *listener, struct mf_win32_pending **pending) {
+  struct mf_win32_pending *made = calloc(1, sizeof *made);
+  DWORD count;
+  if (made == NULL)
+    return mf_fail(MAYFLY_ENOMEM, "accept: no memory");
+  SOCKET next = new_socket(family_of(listener->socket));
+  if (next == INVALID_SOCKET) {
+    free(made);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "accept: make the socket for the next peer");
+  }
+  made->handle = (HANDLE)next;
+  made->operation.hEvent = listener->event;
+  if (!AcceptEx(listener->socket, next, made->addresses, 0, MF_WIN32_ADDRESS_ROOM, MF_WIN32_ADDRESS_ROOM, &count,
+                &made->operation) &&
+      WSAGetLastError() != ERROR_IO_PENDING) {
+    int result = mf_win32_fail((DWORD)WSAGetLastError(), "accept");
+    closesocket(next);
+    free(made);
+    return result;
+  }
+  *pending = made;
+  return 0;
+}
+
+static int accepted_socket(const mf_os_listener *listener, struct mf_win32_pending *pending, mf_os_stream **stream,
+                           mayfly_address *from) {
+  DWORD count, flags;
+  SOCKADDR_STORAGE storage;
+  int size = sizeof storage;
+  SOCKET made = (SOCKET)pending->handle;
+  if (!WSAGetOverlappedResult(listener->socket, &pending->operation, &count, FALSE, &flags) ||
+      setsockopt(made, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener->socket,
+                 sizeof listener->socket) != 0 ||
+      getpeername(made, (SOCKADDR *)&storage, &size) != 0) {
+    closesocket(made);
+    return MAYFLY_EAGAIN; /* the peer is gone again */
+  }
+  set_option(made, IPPROTO_TCP, TCP_NODELAY, 1);
+  int result = mf_win32_stream_new(pending->handle, MF_WIN32_SOCKET, stream);
+  if (result == 0)
+    address_of((const SOCKADDR *)&storage, size, from);
+  return result;
+}
+
+static int accepted_pipe(const mf_os_listener *listener, struct mf_win32_pending *pending, mf_os_stream **stream,
+                         mayfly_address *from) {
+  int result = mf_win32_stream_new(pending->handle, listener->kind, stream);
+  if (result < 0)
+    return result;
+  (*stream)->server = 1;
+  *from = (mayfly_address){.family = MAYFLY_AF_PIPE};
+  return 0;
+}
+
+/* ---- the door: listeners ---- */
+
+static void pending_free(struct mf_win32_pending *pending, HANDLE issued_on, enum mf_win32_kind kind) {
+  CancelIoEx(issued_on, &pending->operation);
+  mf_win32_await(&pending->operation);
+  mf_win32_close(pending->handle, kind);
+  free(pending);
+}
+
+static HANDLE issuer(const mf_os_listener *listener, const struct mf_win32_pending *pending) {
+  return listener->pipe != NULL ? pending->handle : (HANDLE)listener->socket;
+}
+
+/* The event says "look again" and not more: set wherever something may be done. */
+static void look_again(mf_os_listener *listener) {
+  ResetEvent(listener->event);
+  int done = listener->shut;
+  for (size_t i = 0; i < listener->count; i++)
+    done |= HasOverlappedIoCompleted(&listener->pending[i]->operation);
+  if (done)
+    SetEvent(listener->event);
+}
+
+static int issue_next(mf_os_listener *listener, int first, struct mf_win32_pending **pending) {
+  return listener->pipe != NULL ? mf_win32_pipe_pending(listener, first, pending) : socket_pending(listener, pending);
+}
+
+static int issue_all(mf_os_listener *listener, int backlog) {
+  size_t count = listener->pipe == NULL || backlog < 1 ? 1 : (size_t)backlog;
+  if (count > MF_WIN32_PENDING_MAX)
+    count = MF_WIN32_PENDING_MAX;
+  while (listener->count < count) {
+    int result = issue_next(listener, listener->count == 0, &listener->pending[listener->count]);
+    if (result < 0)
+      return result;
+    listener->count++;
+  }
+  look_again(listener);
+  return 0;
+}
+
+static int open_listener(mf_os_listener *listener, const mayfly_address *address, int backlog, mayfly_address *bound) {
+  int result = mf_win32_event(&listener->event);
+  if (result == 0 && address->family == MAYFLY_AF_PIPE)
+    result = mf_win32_wide(address->name, &listener->pipe);
+  else if (result == 0)
+    result = listen_inet(address, backlog, &listener->socket);
+  if (result == 0)
+    result = issue_all(listener, backlog);
+  if (result == 0 && listener->pipe == NULL)
+    return bound_address(listener->socket, address, bound);
+  if (result == 0)
+    *bound = *address;
+  return result;
+}
+
+int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_os_listener **listener,
+                 mayfly_address *bound) {
+  if (address->family == MAYFLY_AF_UNIX)
+    return no_such_family(address, "listen on");
+  mf_os_listener *made = calloc(1, sizeof *made);
+  if (made == NULL)
+    return mf_fail(MAYFLY_ENOMEM, "listen: no memory");
+  made->socket = INVALID_SOCKET;
+  made->any_user = (flags & MAYFLY_ENDPOINT_ANY_USER) != 0;
+  made->kind = address->family == MAYFLY_AF_INET           ? MF_WIN32_SOCKET
+               : (flags & MAYFLY_ENDPOINT_PIPE_BYTES) != 0 ? MF_WIN32_BYTES
+                                                           : MF_WIN32_MESSAGES;
+  int result = open_listener(made, address, backlog, bound);
+  if (result == 0)
+    *listener = made;
+  else
+    mf_os_listener_close(made);
+  return result;
+}
+
+/* Takes it out, and puts `next` behind the others. */
+static struct mf_win32_pending *replace(mf_os_listener *listener, size_t index, struct mf_win32_pending *next) {
+  struct mf_win32_pending *taken = listener->pending[index];
+  for (; index + 1 < listener->count; index++)
+    listener->pending[index] = listener->pending[index + 1];
+  listener->pending[index] = next;
+  return taken;
+}
+
+int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from) {
+  struct mf_win32_pending *next;
+  size_t index = 0;
+  if (listener->shut)
+    return mf_fail(MAYFLY_ECANCELED, "accept: the listener was shut down");
+  while (index < listener->count && !HasOverlappedIoCompleted(&listener->pending[index]->operation))
+    index++;
+  if (index == listener->count) {
+    look_again(listener);
+    return MAYFLY_EAGAIN;
+  }
+  int result = issue_next(listener, 0, &next);
+  if (result < 0)
+    return result;
+  struct mf_win32_pending *taken = replace(listener, index, next);
+  look_again(listener);
+  result = listener->pipe != NULL ? accepted_pipe(listener, taken, stream, from)
+                                  : accepted_socket(listener, taken, stream, from);
+  free(taken);
+  return result;
+}
+
+int mf_os_listener_is_shut(const mf_os_listener *listener) {
+  return listener->shut != 0;
+}
+
+int mf_os_listener_shutdown(mf_os_listener *listener) {
+  InterlockedExchange(&listener->shut, 1);
+  SetEvent(listener->event);
+  return 0;
+}
+
+/* A pipe's name is there as long as one of its handles. */
+int mf_os_listener_remove_name(mf_os_listener *listener) {
+  (void)listener;
+  return 0;
+}
+
+int mf_os_listener_close(mf_os_listener *listener) {
+  for (size_t i = 0; i < listener->count; i++)
+    pending_free(listener->pending[i], issuer(listener, listener->pending[i]), listener->kind);
+  if (listener->socket != INVALID_SOCKET)
+    closesocket(listener->socket);
+  if (listener->event != NULL)
+    CloseHandle(listener->event);
+  free(listener->pipe);
+  free(listener);
+  return 0;
+}
+
+/* ---- connecting ---- */
+
+/* ConnectEx is to be asked for, and wants a socket that is bound already. */
+static DWORD start_connect(SOCKET socket, const ADDRINFOW *where, OVERLAPPED *operation) {
+  GUID id = WSAID_CONNECTEX;
+  LPFN_CONNECTEX connect_ex;
+  DWORD size;
+  union {
+    SOCKADDR generic;
+    SOCKADDR_IN6 room;
+  } any = {0};
+  any.generic.sa_family = where->ai_addr->sa_family;
+  if (WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, &connect_ex, sizeof connect_ex, &size, NULL,
+               NULL) != 0 ||
+      bind(socket, &any.generic, (int)where->ai_addrlen) != 0)
+    return (DWORD)WSAGetLastError();
+  return connect_ex(socket, where->ai_addr, (int)where->ai_addrlen, NULL, 0, NULL, operation)
+             ? 0
+             : (DWORD)WSAGetLastError();
+}
+
+static int connect_one(const mayfly_address *address, const ADDRINFOW *where, int64_t deadline, mf_os_stream **stream) {
+  DWORD count;
+  mf_os_stream *made;
+  SOCKET socket = new_socket(where->ai_family);
+  if (socket == INVALID_SOCKET)
+    return mf_win32_fail((DWORD)WSAGetLastError(), "connect to %s:%u", address->name, (unsigned)address->port);
+  int result = mf_win32_stream_new((HANDLE)socket, MF_WIN32_SOCKET, &made);
+  if (result < 0)
+    return result;
+  OVERLAPPED operation = {.hEvent = made->write_done};
+  DWORD error = start_connect(socket, where, &operation);
+  error = mf_win32_finish(made, &operation, error, deadline, &count);
+  if (error == 0) {
+    setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
+    set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    *stream = made;
+    return 0;
+  }
+  mf_os_stream_close(made);
+  if (error == ERROR_OPERATION_ABORTED)
+    return mf_fail(MAYFLY_ETIMEDOUT, "connect to %s:%u: no connection in time", address->name, (unsigned)address->port);
+  return mf_win32_fail(error, "connect to %s:%u", address->name, (unsigned)address->port);
+}
+
+static int connect_inet(const mayfly_address *address, int64_t deadline, mf_os_stream **stream) {
+  ADDRINFOW *list;
+  int result = resolve(address, "connect to", &list);
+  if (result < 0)
+    return result;
+  result = MAYFLY_EADDRNOTAVAIL;
+  for (const ADDRINFOW *entry = list; entry != NULL && result != 0 && result != MAYFLY_ETIMEDOUT;
+       entry = entry->ai_next)
+    result = connect_one(address, entry, deadline, stream);
+  FreeAddrInfoW(list);
+  return result;
+}
+
+int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadline, mf_os_stream **stream) {
+  if (address->family == MAYFLY_AF_UNIX)
+    return no_such_family(address, "connect to");
+  if (address->family == MAYFLY_AF_PIPE)
+    return mf_win32_pipe_connect(address, (flags & MAYFLY_ENDPOINT_ANY_USER) != 0, deadline, stream);
+  return connect_inet(address, deadline, stream);
+}

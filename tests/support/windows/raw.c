@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* raw.c - sockets and byte pipes, as descriptors of the C library's, so that close() closes them. */
+#include "../raw.h"
+#include "../test.h"
+#include <fcntl.h>
+#include <io.h>
+#include <string.h>
+
+#include <winsock2.h>
+/* After winsock2.h. */
+#include <ws2tcpip.h>
+
+static HANDLE handle_of(int fd) {
+  return (HANDLE)_get_osfhandle(fd);
+}
+
+static int is_socket(int fd) {
+  int type, size = sizeof type;
+  return getsockopt((SOCKET)handle_of(fd), SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
+}
+
+static int descriptor(HANDLE handle) {
+  int fd = _open_osfhandle((intptr_t)handle, _O_BINARY | _O_RDWR);
+  assert_true(fd >= 0);
+  return fd;
+}
+
+/* ---- connecting ---- */
+
+static HANDLE connect_pipe(const mayfly_address *address) {
+  return CreateFileA(address->name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+}
+
+/* Numbers only; "" is 127.0.0.1. */
+static HANDLE connect_socket(const mayfly_address *address) {
+  SOCKADDR_IN where = {.sin_family = AF_INET, .sin_port = htons(address->port)};
+  assert_int_equal(inet_pton(AF_INET, address->name[0] == '\0' ? "127.0.0.1" : address->name, &where.sin_addr), 1);
+  SOCKET made = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0, 0);
+  assert_int_equal(connect(made, (const SOCKADDR *)&where, sizeof where), 0);
+  return (HANDLE)made;
+}
+
+int raw_connect(const mayfly_address *address) {
+  HANDLE made = address->family == MAYFLY_AF_PIPE ? connect_pipe(address) : connect_socket(address);
+  assert_ptr_not_equal(made, INVALID_HANDLE_VALUE);
+  return descriptor(made);
+}
+
+int raw_listen(const mayfly_address *address, int backlog) {
+  (void)address, (void)backlog;
+  print_message("skipped: a pipe has no listener apart from its instances\n");
+  skip();
+  return -1;
+}
+
+int raw_accept(int listening) {
+  return listening;
+}
+
+/* ---- bytes ---- */
+
+void raw_say(int fd, const void *bytes, size_t size) {
+  DWORD written = 0;
+  if (is_socket(fd))
+    assert_int_equal(send((SOCKET)handle_of(fd), bytes, (int)size, 0), size);
+  else {
+    assert_true(WriteFile(handle_of(fd), bytes, (DWORD)size, &written, NULL));
+    assert_int_equal(written, size);
+  }
+}
+
+void raw_say_length(int fd, uint32_t length) {
+  const uint32_t header = htonl(length);
+  raw_say(fd, &header, sizeof header);
+}
+
+void raw_say_long_length(int fd, uint64_t length) {
+  const uint32_t header[3] = {htonl(UINT32_MAX), htonl((uint32_t)(length >> 32)), htonl((uint32_t)length)};
+  raw_say(fd, header, sizeof header);
+}
+
+void raw_say_message(int fd, const void *bytes, size_t size) {
+  raw_say_length(fd, (uint32_t)size);
+  if (size > 0)
+    raw_say(fd, bytes, size);
+}
+
+/* 0: the end, or a reset. */
+static size_t hear_some(int fd, void *bytes, size_t size) {
+  DWORD got = 0;
+  if (is_socket(fd)) {
+    int count = recv((SOCKET)handle_of(fd), bytes, (int)size, 0);
+    return count > 0 ? (size_t)count : 0;
+  }
+  return ReadFile(handle_of(fd), bytes, (DWORD)size, &got, NULL) ? got : 0;
+}
+
+size_t raw_hear(int fd, void *bytes, size_t size) {
+  size_t total = 0, got;
+  while (total < size && (got = hear_some(fd, (char *)bytes + total, size - total)) > 0)
+    total += got;
+  return total;
+}
+
+size_t raw_hear_message(int fd, void *bytes, size_t capacity) {
+  uint32_t header;
+  assert_int_equal(raw_hear(fd, &header, sizeof header), sizeof header);
+  size_t size = ntohl(header);
+  assert_true(size <= capacity);
+  assert_int_equal(raw_hear(fd, bytes, size), size);
+  return size;
+}
+
+int raw_unread(int fd) {
+  u_long count = 0;
+  DWORD available = 0;
+  if (is_socket(fd)) {
+    assert_int_equal(ioctlsocket((SOCKET)handle_of(fd), FIONREAD, &count), 0);
+    return (int)count;
+  }
+  return PeekNamedPipe(handle_of(fd), NULL, 0, NULL, &available, NULL) ? (int)available : -1;
+}
+
+void raw_await(int fd) {
+  char byte;
+  if (is_socket(fd))
+    assert_true(recv((SOCKET)handle_of(fd), &byte, 1, MSG_PEEK) >= 0);
+  else
+    while (raw_unread(fd) == 0) /* the handle is a synchronous one, without events */
+      Sleep(1);
+}
+
+void raw_reset(int fd) {
+  const struct linger at_once = {.l_onoff = 1};
+  assert_int_equal(setsockopt((SOCKET)handle_of(fd), SOL_SOCKET, SO_LINGER, (const char *)&at_once, sizeof at_once), 0);
+  close(fd);
+}
