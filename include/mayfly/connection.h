@@ -364,8 +364,8 @@ MAYFLY_API int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms
  * connection's own timeouts hold. Close the connection after a failure. Stands for deliver_challenge().
  *
  * MAYFLY_EAUTH: the peer does not have the key, what it says is no answer, or it is gone. MAYFLY_EINVAL: a key of no
- * bytes, another flag, an end that goes one way only. MAYFLY_ENOTSUP: the system's cryptography lacks a digest. Else
- * what a send or a receive gives. */
+ * bytes, another flag, an end that goes one way only. A digest that the system's cryptography lacks (FIPS) is
+ * MAYFLY_EAUTH too, in words. Else what a send or a receive gives. */
 MAYFLY_API int mayfly_deliver_challenge(mayfly_connection *connection, const void *authkey, size_t size,
                                         unsigned flags);
 
