@@ -146,13 +146,13 @@ static void end_by(int number) {
   raise(number);
 }
 
+/* A forked child has no thread to wake; nor has who closed our pipe behind our back. A pipe that is full: somebody has
+ * asked already. */
 static void handler(int number) {
   int saved = errno;
   unsigned char byte = (unsigned char)number;
-  if (atomic_load(&caught_by) != getpid()) /* a forked child, whose thread does not exist */
+  if (atomic_load(&caught_by) != getpid() || (write(caught[1], &byte, 1) < 0 && errno != EAGAIN))
     end_by(number);
-  else if (write(caught[1], &byte, 1) < 0 && errno != EAGAIN) /* full: somebody has asked already */
-    end_by(number);                                           /* closed behind our back: nobody listens any more */
   errno = saved;
 }
 

@@ -61,16 +61,12 @@ WRAP(char *, strdup, (const char *text), (text), NULL)
 
 /* ---- files ---- */
 
-static mode_t mode_of(int flags, va_list arguments) {
-  return (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
-}
-
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
-  mode_t mode = mode_of(flags, arguments);
+  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
   if (calls_hooks.open != NULL && (flags & O_CREAT) != 0)
     calls_hooks.open(mode);
@@ -82,7 +78,7 @@ int __wrap_openat(int directory, const char *path, int flags, ...);
 int __wrap_openat(int directory, const char *path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
-  mode_t mode = mode_of(flags, arguments);
+  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
   return fails("openat") ? -1 : __real_openat(directory, path, flags, mode);
 }

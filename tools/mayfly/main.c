@@ -59,7 +59,7 @@ static const char listen_help[] = "Usage: mayfly listen [OPTION]... [ADDRESS]\n"
                                   "and does not end it.\n"
                                   "\n"
                                   "      --echo               send each message back; a client that does not take it\n"
-                                  "                           within half a second is dropped\n"
+                                  "                           within 5 seconds is dropped\n"
                                   "      --any-user           let in clients of other users, and clients over\n"
                                   "                           HOST:PORT without a key\n" KEY_HELP;
 

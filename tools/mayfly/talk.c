@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ECHO_PATIENCE_MS = 500 };
+enum { ECHO_PATIENCE_MS = 5000 };
 
 struct bytes {
   char *data; /* yours to free */
