@@ -75,7 +75,8 @@ typedef struct mayfly_address {
  *  - AF_INET is "localhost:0": the port is the system's choice, once a listener is there.
  *  - AF_UNIX is a free path, "sock-" and 8 random characters, in a directory that this process owns alone (mode 0700),
  *    made at the first need under mayfly_gettempdir() and removed at exit (or by mayfly_cleanup()). Where the temporary
- *    directory's own path is too long for a socket, it is under the first of /tmp, /var/tmp and /usr/tmp that will do.
+ *    directory's own path is too long for a socket, it is under the first of /tmp, /var/tmp, /usr/tmp and the working
+ *    directory that will do.
  *  - AF_PIPE is "\\.\pipe\pyc-PID-COUNTER-" and 16 random characters. It can be had on POSIX too, as text.
  *
  * MAYFLY_EAFNOSUPPORT: no family; on Windows: AF_UNIX. MAYFLY_ENAMETOOLONG: no directory has a path that is short
