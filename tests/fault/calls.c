@@ -162,6 +162,8 @@ WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, m
 int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
 int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list);
 int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list) {
+  if (calls_hooks.getaddrinfo != NULL)
+    return calls_hooks.getaddrinfo(port, list);
   if (!fails("getaddrinfo"))
     return __real_getaddrinfo(host, port, hints, list);
   if (failing_with < 0)

@@ -3,6 +3,7 @@
 #ifndef CALLS_H
 #define CALLS_H
 
+#include <netdb.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,6 +18,7 @@ extern struct calls_hooks {
   void (*bind)(void);
   void (*mkdir)(mode_t mode);
   void (*open)(mode_t mode); /* only one that creates */
+  int (*getaddrinfo)(const char *port, struct addrinfo **list);
 } calls_hooks;
 
 #endif

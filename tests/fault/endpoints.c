@@ -45,6 +45,7 @@ static const struct fault_row rows[] = {
     {"getsockname", ENOBUFS, MAYFLY_ENOMEM},
     {"accept4", EMFILE, MAYFLY_EMFILE},
     {"accept4", ENOMEM, MAYFLY_ENOMEM},
+    {"accept4", EACCES, MAYFLY_EACCES},
     {"accept4", ECONNABORTED, 0},
     {"accept4", EINTR, 0},
     {"accept4", EAGAIN, 0},
@@ -386,6 +387,53 @@ static void a_peer_whose_user_the_system_does_not_tell_is_turned_away(void **sta
   assert_ok(mayfly_listener_close(listener));
 }
 
+/* A system that denies every accept: it would be tried without end. */
+static void an_accept_that_is_denied_is_an_error_and_no_reason_to_try_again(void **state) {
+  mayfly_address address = {MAYFLY_AF_UNIX, 0, ""};
+  mayfly_connection *connection, *accepted = NULL;
+  snprintf(address.name, sizeof address.name, "@%.90s", (char *)*state);
+  assert_ok(mayfly_listen(&address, NULL, &listener));
+  assert_ok(mayfly_connect(&address, NULL, &connection));
+  calls_fail("accept4", 1, 1, EACCES);
+  assert_error(mayfly_accept(listener, PATIENCE_MS, &accepted), MAYFLY_EACCES, "accept");
+  assert_true(calls_stop());
+  assert_null(accepted);
+  assert_ok(mayfly_accept(listener, PATIENCE_MS, &accepted));
+  assert_ok(mayfly_connection_close(accepted));
+  assert_ok(mayfly_connection_close(connection));
+  assert_ok(mayfly_listener_close(listener));
+}
+
+/* ---- a host of two addresses ---- */
+
+/* As a resolver says of "localhost" where /etc/hosts has both. */
+static int find_both(const char *port, struct addrinfo **list) {
+  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+  struct addrinfo *ipv4, *ipv6;
+  calls_hooks.getaddrinfo = NULL;
+  assert_int_equal(getaddrinfo("127.0.0.1", port, &hints, &ipv4), 0);
+  assert_int_equal(getaddrinfo("::1", port, &hints, &ipv6), 0);
+  calls_hooks.getaddrinfo = find_both;
+  ipv6->ai_next = ipv4; /* IPv6 first, as most do */
+  *list = ipv6;
+  return 0;
+}
+
+static void a_port_that_is_taken_is_not_listened_on_at_the_hosts_next_address(void **state) {
+  const mayfly_endpoint_options options = keyed();
+  mayfly_address address = {MAYFLY_AF_INET, 0, "localhost"};
+  mayfly_listener *first, *second = NULL;
+  (void)state;
+  calls_hooks.getaddrinfo = find_both;
+  assert_ok(mayfly_listen(&address, &options, &first));
+  assert_string_equal(mayfly_listener_address(first)->name, "127.0.0.1");
+  address.port = mayfly_listener_address(first)->port;
+  assert_error(mayfly_listen(&address, &options, &second), MAYFLY_EADDRINUSE, "localhost");
+  assert_null(second);
+  calls_hooks.getaddrinfo = NULL;
+  assert_ok(mayfly_listener_close(first));
+}
+
 /* ---- pipes ---- */
 
 enum { MANY = 100 };
@@ -511,6 +559,8 @@ int main(void) {
       test_in_scratch(accepting_on_a_name_and_talking),
       test_in_scratch(accepting_on_a_host_and_talking),
       test_in_scratch(a_peer_whose_user_the_system_does_not_tell_is_turned_away),
+      test_in_scratch(an_accept_that_is_denied_is_an_error_and_no_reason_to_try_again),
+      test(a_port_that_is_taken_is_not_listened_on_at_the_hosts_next_address),
       test_in_scratch(pipes),
       test(a_call_that_failed_for_want_of_memory_works_again),
       test(where_md5_is_not_to_be_had_the_words_say_so),

@@ -100,6 +100,27 @@ static void a_signal_removes_everything_and_ends_the_process(void **state) {
   }
 }
 
+/* As some do who become a daemon. */
+static int closes_every_descriptor(int parent, void *scratch) {
+  prepare(scratch);
+  expect_ok(mayfly_cleanup_on_signals());
+  for (int fd = STDERR_FILENO + 1; fd < 256; fd++)
+    if (fd != parent)
+      close(fd);
+  return wait_for_the_end(parent);
+}
+
+static void a_signal_still_ends_who_closed_the_pipe_it_comes_through(void **state) {
+  struct child child;
+  if (THREAD_SANITIZED) {
+    print_message("skipped: ThreadSanitizer takes the closing for a race with who reads there\n");
+    skip();
+  }
+  start_waiting(&child, closes_every_descriptor, *state);
+  kill(child.pid, SIGTERM);
+  expect_signal(&child, SIGTERM);
+}
+
 static int makes_things_before(int parent, void *scratch) {
   prepare(scratch);
   make_things(scratch);
@@ -517,6 +538,7 @@ static void as_the_first_process_of_a_container_it_exits_with_128_and_the_signal
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(a_signal_removes_everything_and_ends_the_process),
+      test_in_scratch(a_signal_still_ends_who_closed_the_pipe_it_comes_through),
       test_in_scratch(what_was_made_before_the_call_goes_too),
       test_in_scratch(without_the_call_a_signal_leaves_everything),
       test_in_scratch(who_waits_in_accept_is_ended_too),

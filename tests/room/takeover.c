@@ -341,6 +341,26 @@ static void a_lock_that_is_a_link_is_not_followed(void **state) {
   assert_return_code(unlink(address.name), errno);
 }
 
+/* What no taker can have made may belong to somebody who only happens to call a file so. */
+static void what_is_no_lock_is_neither_used_nor_removed(void **state) {
+  static void (*const put[])(const char *path) = {put_file, put_directory, put_fifo};
+  char lock[SCRATCH_PATH_SIZE];
+  mayfly_address address = address_in(*state);
+  lock_path(&address, lock);
+  leave_stale(&address);
+  for (size_t i = 0; i < sizeof put / sizeof put[0]; i++) {
+    struct stat before, after;
+    put[i](lock);
+    assert_return_code(lstat(lock, &before), errno);
+    expect_taken(&address, lock);
+    assert_return_code(lstat(lock, &after), errno);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(before.st_size, after.st_size);
+    assert_return_code(remove(lock), errno);
+  }
+  take_over(&address);
+}
+
 static int listen_when_told(int parent, void *address) {
   mayfly_listener *listener;
   child_hear(parent);
@@ -546,6 +566,7 @@ int main(void) {
       test_in_scratch(a_lock_that_is_never_given_up_is_an_error_in_words),
       test_in_scratch(the_lock_of_a_killed_taker_is_used_again),
       test_in_scratch(a_lock_that_is_a_link_is_not_followed),
+      test_in_scratch(what_is_no_lock_is_neither_used_nor_removed),
       test_in_scratch(a_lock_that_lost_its_name_is_none),
       test_in_scratch(of_fifty_that_race_for_a_stale_path_one_wins),
       test_in_scratch(nobody_is_robbed_while_listeners_come_and_go),
