@@ -23,11 +23,9 @@ int mf_connection_receive(mayfly_connection *connection, size_t max_length, int6
 int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices, size_t count, int64_t deadline);
 /* 1: the next receive need not read: a whole message is there, or reading is over. */
 int mf_connection_has_message(const mayfly_connection *connection);
-/* The whole handshake. MAYFLY_ETIMEDOUT: not in time; MAYFLY_EAUTH, in words: it failed. */
-int mf_connection_handshake(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,
-                            int64_t send_deadline);
-/* One turn of it, without waiting: the message that has come, if it is the peer's turn, and what is to be said to that.
- * The peer's next one is not looked for: a wait tells of it. 1: through. 0: not yet. MAYFLY_EAUTH, in words: it failed.
+/* One turn of the handshake, without waiting: the message that has come, if it is the peer's turn, and what is to be
+ * said to that. The peer's next one is not looked for: a wait tells of it. 1: through. 0: not yet. MAYFLY_EAUTH, in
+ * words: it failed.
  */
 int mf_connection_handshake_turn(mayfly_connection *connection, struct mf_handshake *handshake);
 

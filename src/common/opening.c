@@ -53,8 +53,8 @@ static int handshake_outcome(const struct mf_handshake *handshake) {
   return result < 0 ? mf_fail(result, "authentication failed: %s", why) : 0;
 }
 
-int mf_connection_handshake(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,
-                            int64_t send_deadline) {
+static int handshake_whole(mayfly_connection *connection, struct mf_handshake *handshake, int64_t receive_deadline,
+                           int64_t send_deadline) {
   int result = 0;
   while (result == 0 && !handshake_is_over(handshake))
     result = handshake_step(connection, handshake, receive_deadline, send_deadline);
@@ -90,8 +90,8 @@ static int challenge(mayfly_connection *connection, const char *function, enum m
   endpoint.options.flags = flags;
   result = mf_endpoint_handshake(&endpoint, role, &handshake);
   if (result == 0)
-    result = mf_connection_handshake(connection, &handshake, mf_connection_receive_deadline(connection),
-                                     mf_connection_send_deadline(connection));
+    result = handshake_whole(connection, &handshake, mf_connection_receive_deadline(connection),
+                             mf_connection_send_deadline(connection));
   mf_wipe(&handshake, sizeof handshake);
   return result;
 }
@@ -110,7 +110,7 @@ static int prove(mayfly_connection *connection, const struct mf_endpoint *endpoi
   struct mf_handshake handshake;
   int result = mf_endpoint_handshake(endpoint, MF_HANDSHAKE_CLIENT, &handshake);
   if (result == 0)
-    result = mf_connection_handshake(connection, &handshake, deadline, deadline);
+    result = handshake_whole(connection, &handshake, deadline, deadline);
   if (result == MAYFLY_ETIMEDOUT)
     mf_fail(result, "authentication: the listener was silent until the time ran out (has it a key?)");
   mf_wipe(&handshake, sizeof handshake);

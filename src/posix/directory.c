@@ -4,12 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-/* A umask may have left a directory that even its owner can't open: then its mode is set through O_PATH first. */
+/* A umask may have left a directory that even its owner can't open: then its mode is set by its name first. */
 static int open_made(const char *path) {
   const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   int fd;

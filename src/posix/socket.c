@@ -3,12 +3,12 @@
  *
  * Taking an AF_UNIX path: bind. Only if it is taken, look who has it: a datagram socket that connects to it is told
  * "wrong type" if a stream socket is bound there, without disturbing it, and "refused" if nobody is. Who finds it dead
- * locks a file beside it, PATH.lock, asks again, unlinks the socket and binds. Nothing but a socket is ever removed. */
+ * locks a file beside it, PATH.lock, asks again, unlinks the socket and binds. Nothing else is ever removed than a dead
+ * socket and that file, if it is one that we can have made. */
 #include "posix.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
