@@ -70,13 +70,26 @@ typedef struct mayfly_temp_options {
   const char *prefix;
   /* What the name ends with. NULL: "". */
   const char *suffix;
-  /* 0: mayfly_mktemp() and mayfly_mkdtemp() know no flags, and another value is MAYFLY_EINVAL. */
+  /* MAYFLY_TEMP_*; one that a function has no use for is MAYFLY_EINVAL. */
   unsigned flags;
 } mayfly_temp_options;
 
 /* Begins a mayfly_temp_options: all defaults. */
 #define MAYFLY_TEMP_OPTIONS_INIT                                                                                       \
   { sizeof(mayfly_temp_options), NULL, NULL, NULL, 0 }
+
+/* Nobody removes it: delete=False. */
+#define MAYFLY_TEMP_KEEP                  (1u << 0)
+/* Others may open the file by its name, and mayfly_file_release() and mayfly_file_detach() are possible:
+ * delete_on_close=False. */
+#define MAYFLY_TEMP_REOPENABLE            (1u << 1)
+/* What of a directory can't be removed is left, and that is no failure: ignore_cleanup_errors=True. */
+#define MAYFLY_TEMP_IGNORE_CLEANUP_ERRORS (1u << 2)
+/* Made in this process's own directory, so that mayfly_sweep() removes it even after kill -9. Not with
+ * MAYFLY_TEMP_KEEP. */
+#define MAYFLY_TEMP_CRASH_SAFE            (1u << 3)
+/* A file without a name that is in memory, where the system can do that; else as usual. */
+#define MAYFLY_TEMP_MEMORY                (1u << 4)
 
 /* The directory for temporary files, absolute. It is looked for at the first need and then remembered: $TMPDIR, $TEMP,
  * $TMP, then /tmp, /var/tmp, /usr/tmp, then the working directory; the first in which a file can be made, written and

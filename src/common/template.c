@@ -6,6 +6,7 @@
 #include "name.h"
 #include "options.h"
 #include "os.h"
+#include "process_directory.h"
 #include "tempdir.h"
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,22 @@ int mf_template_next(struct mf_template *template) {
   return result;
 }
 
+int mf_template_try(struct mf_template *template, int (*make)(void *context, const char *path), void *context) {
+  char words[MF_OS_WORDS_SIZE];
+  int result = MAYFLY_EEXIST;
+  mf_words_keep(words);
+  for (int i = 0; i < MAYFLY_TMP_MAX && result == MAYFLY_EEXIST; i++) {
+    result = mf_template_next(template);
+    if (result == 0)
+      result = make(context, template->path);
+  }
+  if (result == MAYFLY_EEXIST)
+    return mf_fail(result, "no usable name like %s was free in %d tries", template->path, MAYFLY_TMP_MAX);
+  if (result == 0)
+    mf_words_put_back(words);
+  return result;
+}
+
 void mf_template_clear(struct mf_template *template) {
   free(template->path);
   template->path = NULL;
@@ -56,13 +73,17 @@ void mf_template_clear(struct mf_template *template) {
 /* ---- from options ---- */
 
 /* Options that a newer program set and this library does not know are refused, all else is as if it were NULL. */
-static int take_options(const mayfly_temp_options *options, unsigned flags, mayfly_temp_options *taken) {
+static int take_options(const mayfly_temp_options *options, unsigned known, mayfly_temp_options *taken) {
+  const unsigned apart = MAYFLY_TEMP_KEEP | MAYFLY_TEMP_CRASH_SAFE;
   mayfly_temp_options defaults = MAYFLY_TEMP_OPTIONS_INIT;
   int result = mf_options_take(options, "mayfly_temp_options", &defaults, sizeof defaults);
   if (result < 0)
     return result;
-  if ((defaults.flags & ~flags) != 0)
-    return mf_fail(MAYFLY_EINVAL, "mayfly_temp_options: flag 0x%x is of no use here", defaults.flags & ~flags);
+  if ((defaults.flags & ~known) != 0)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_temp_options: flag 0x%x is of no use here", defaults.flags & ~known);
+  if ((defaults.flags & apart) == apart)
+    return mf_fail(MAYFLY_EINVAL,
+                   "mayfly_temp_options: MAYFLY_TEMP_KEEP and MAYFLY_TEMP_CRASH_SAFE exclude each other");
   if (defaults.prefix == NULL)
     defaults.prefix = mayfly_gettempprefix();
   if (defaults.suffix == NULL)
@@ -81,16 +102,31 @@ static int check_name(const mayfly_temp_options *options) {
   return result < 0 ? result : mf_os_name_check(options->suffix);
 }
 
-int mf_template_from_options(const mayfly_temp_options *options, unsigned flags, struct mf_template *template) {
+/* The directory to make it in, yours to free. */
+static int find_directory(const mayfly_temp_options *options, char **directory) {
+  char *parent;
+  int result = mf_os_path_absolute(options->dir, &parent);
+  if (result < 0 || (options->flags & MAYFLY_TEMP_CRASH_SAFE) == 0) {
+    if (result == 0)
+      *directory = parent;
+    return result;
+  }
+  result = mf_process_directory(parent, directory);
+  free(parent);
+  return result;
+}
+
+int mf_template_from_options(const mayfly_temp_options *options, unsigned known, struct mf_template *template) {
   mayfly_temp_options taken = MAYFLY_TEMP_OPTIONS_INIT;
   char *directory = NULL;
-  int result = take_options(options, flags, &taken);
+  int result = take_options(options, known, &taken);
   if (result == 0)
     result = check_name(&taken);
   if (result == 0)
-    result = mf_os_path_absolute(taken.dir, &directory);
+    result = find_directory(&taken, &directory);
   if (result == 0)
     result = mf_template_init(directory, taken.prefix, taken.suffix, template);
+  template->flags = taken.flags;
   free(directory);
   return result;
 }
