@@ -29,8 +29,9 @@ int mf_connection_may_send(const mayfly_connection *connection);
 int mf_connection_reads_exactly(const mayfly_connection *connection, const char *function);
 /* Ends receiving for good; the words stand already. Returns the error. */
 int mf_connection_receive_over(mayfly_connection *connection, int error);
-/* 1: the next receive need not read: a whole message is there, or reading is over. */
-int mf_connection_has_message(const mayfly_connection *connection);
+/* The stream that the next receive would have to read; NULL: it need not, since a whole message is there, or reading is
+ * over. */
+mf_os_stream *mf_connection_awaits(const mayfly_connection *connection);
 /* One turn of the handshake, without waiting: the message that has come, if it is the peer's turn, and what is to be
  * said to that. The peer's next one is not looked for: a wait tells of it. 1: through. 0: not yet. MAYFLY_EAUTH, in
  * words: it failed.
