@@ -10,7 +10,7 @@
 
 /* Of a connection and of a listener, over all calls and kinds. */
 #ifdef _WIN32
-enum { ROUNDS = 120 }; /* Wine takes a millisecond for each call */
+enum { ROUNDS = 300 }; /* Wine takes a millisecond for each call */
 #else
 enum { ROUNDS = 1000 };
 #endif
@@ -175,7 +175,7 @@ static void shut_and_try(enum ends_kind kind) {
   assert_ok(mayfly_connection_set_readahead(ends.one, 1));
   assert_ok(mayfly_connection_set_message_size_max(ends.one, 1));
   expect_shut(ends.one);
-  if (ends_tell_of_a_shutdown(kind))
+  if (mayfly_default_family() == MAYFLY_AF_UNIX) /* elsewhere a sender hears of the close */
     assert_error(mayfly_send_bytes(ends.other, sleeper_large, SLEEPER_LARGE), MAYFLY_EPIPE, "the peer is gone");
   ends_close(&ends);
 }

@@ -34,11 +34,6 @@ static int get_console(void) {
   return SetStdHandle(STD_INPUT_HANDLE, input) && SetStdHandle(STD_OUTPUT_HANDLE, output);
 }
 
-static int send_event(int parent, DWORD event) {
-  child_say(parent, GenerateConsoleCtrlEvent(event, 0) ? 'g' : 'n');
-  return child_hear(parent); /* until the event has ended this process */
-}
-
 struct plan {
   DWORD event;
   int clean; /* whether the library is asked to */
@@ -56,40 +51,39 @@ static int get_an_event(int parent, void *context) {
     return 2;
   if (plan->deal)
     SetConsoleCtrlHandler(deal_with, TRUE);
-  return send_event(parent, plan->event);
+  return GenerateConsoleCtrlEvent(plan->event, 0) ? child_hear(parent) : 3; /* until it has ended this process */
 }
 
 static void start(struct child *child, struct plan plan) {
   child_start_apart(child, get_an_event, &plan, sizeof plan);
 }
 
-/* In either order: the event has a thread of its own. */
-static void expect_words(struct child *child, char one, char other) {
-  int first = child_hear(child->fd), second = child_hear(child->fd);
-  assert_true((first == one && second == other) || (first == other && second == one));
+/* What the system ends a process with; Wine says nothing of it. */
+static int usual_status(void) {
+  return is_wine() ? 0 : (int)CONTROL_C_EXIT;
 }
 
 static void control_c_cleans_up_and_ends_the_process_as_it_would_have(void **state) {
   struct child child;
   (void)state;
   start(&child, (struct plan){CTRL_C_EVENT, 1, 0});
-  expect_words(&child, 'g', 'c');
-  child_expect_exit(&child, (int)CONTROL_C_EXIT);
+  assert_int_equal(child_hear(child.fd), 'c');
+  child_expect_exit(&child, usual_status());
 }
 
 static void without_being_asked_the_library_does_nothing_at_control_c(void **state) {
   struct child child;
   (void)state;
   start(&child, (struct plan){CTRL_C_EVENT, 0, 0});
-  expect_words(&child, 'g', 'n');
-  child_expect_exit(&child, (int)CONTROL_C_EXIT);
+  assert_int_equal(child_hear(child.fd), 'n');
+  child_expect_exit(&child, usual_status());
 }
 
 static void a_handler_that_deals_with_the_event_keeps_it_from_the_library(void **state) {
   struct child child;
   (void)state;
   start(&child, (struct plan){CTRL_C_EVENT, 1, 1});
-  expect_words(&child, 'g', 'd');
+  assert_int_equal(child_hear(child.fd), 'd');
   child_say(child.fd, 'e');
   child_expect_exit(&child, 'e');
 }
@@ -99,8 +93,8 @@ static void control_break_cleans_up_too(void **state) {
   (void)state;
   skip_under_wine("of the console's events only CTRL_C comes");
   start(&child, (struct plan){CTRL_BREAK_EVENT, 1, 0});
-  expect_words(&child, 'g', 'c');
-  child_expect_exit(&child, (int)CONTROL_C_EXIT);
+  assert_int_equal(child_hear(child.fd), 'c');
+  child_expect_exit(&child, usual_status());
 }
 
 int main(void) {
