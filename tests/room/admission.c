@@ -6,6 +6,7 @@
 #include "raw.h"
 #include "result.h"
 #include "test.h"
+#include "user.h"
 #include <unistd.h>
 
 static mayfly_endpoint_options with_flags(unsigned flags) {
@@ -51,17 +52,6 @@ static void over_inet_without_a_key_everyone_or_nobody(void **state) {
 
 /* ---- by somebody's own decision -------------------------------------------------------------- */
 
-/* Windows has no number for it. */
-#ifdef _WIN32
-static int64_t own_user(void) {
-  return -1;
-}
-#else
-static int64_t own_user(void) {
-  return geteuid();
-}
-#endif
-
 struct judge {
   int verdict, asked;
   mayfly_peer last;
@@ -90,7 +80,7 @@ static void judge_client(enum ends_kind kind, unsigned flags) {
   assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &connection));
   assert_int_equal(judge.asked, 1);
   assert_int_equal(judge.last.pid, kind == ENDS_UNIX ? getpid() : -1);
-  assert_int_equal(judge.last.uid, kind == ENDS_UNIX ? own_user() : -1);
+  assert_int_equal(judge.last.uid, kind == ENDS_UNIX ? user_id() : -1);
   assert_int_equal(judge.last.same_user, kind == ENDS_UNIX ? 1 : -1);
   close(raw);
   assert_ok(mayfly_connection_close(connection));
@@ -148,7 +138,7 @@ static void judge_server(enum ends_kind kind) {
   assert_ok(mayfly_connect(mayfly_listener_address(listener), &options, &connection));
   assert_int_equal(judge.asked, 1);
   assert_int_equal(judge.last.pid, kind == ENDS_UNIX ? getpid() : -1);
-  assert_int_equal(judge.last.uid, kind == ENDS_UNIX ? own_user() : -1);
+  assert_int_equal(judge.last.uid, kind == ENDS_UNIX ? user_id() : -1);
   assert_ok(mayfly_connection_close(connection));
   connection = NULL;
   judge.verdict = -5;

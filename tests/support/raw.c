@@ -89,11 +89,31 @@ void raw_stop_listening(int listening, const mayfly_address *address) {
   assert_return_code(unlink(address->name), errno);
 }
 
+typedef int name_function(int fd, struct sockaddr *name, socklen_t *size);
+
+static uint16_t port(name_function *ask, int fd) {
+  struct sockaddr_in name;
+  socklen_t size = sizeof name;
+  assert_return_code(ask(fd, (struct sockaddr *)&name, &size), errno);
+  return ntohs(name.sin_port);
+}
+
+static int descriptor_of(mayfly_connection *connection) {
+  mayfly_os_fd fd;
+  assert_ok(mayfly_connection_os_fd(connection, &fd));
+  return (int)fd;
+}
+
 uint16_t raw_port(int fd) {
-  struct sockaddr_in own;
-  socklen_t size = sizeof own;
-  assert_return_code(getsockname(fd, (struct sockaddr *)&own, &size), errno);
-  return ntohs(own.sin_port);
+  return port(getsockname, fd);
+}
+
+uint16_t raw_port_of(mayfly_connection *connection) {
+  return port(getsockname, descriptor_of(connection));
+}
+
+uint16_t raw_port_at_the_other(mayfly_connection *connection) {
+  return port(getpeername, descriptor_of(connection));
 }
 
 int raw_try_to_say(int fd, const void *bytes, size_t size) {
@@ -160,9 +180,7 @@ int raw_unread(int fd) {
 }
 
 int raw_unread_of(mayfly_connection *connection) {
-  mayfly_os_fd fd;
-  assert_ok(mayfly_connection_os_fd(connection, &fd));
-  return raw_unread((int)fd);
+  return raw_unread(descriptor_of(connection));
 }
 
 int raw_is_quiet(int fd) {

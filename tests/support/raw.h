@@ -11,6 +11,8 @@ int raw_listen_anywhere(mayfly_address *address, int backlog); /* where that is;
 int raw_accept(int listening);
 void raw_stop_listening(int listening, const mayfly_address *address); /* its name goes too */
 uint16_t raw_port(int fd);                                             /* its own, of AF_INET */
+uint16_t raw_port_of(mayfly_connection *connection);                   /* the same, of an end of ours */
+uint16_t raw_port_at_the_other(mayfly_connection *connection);
 void raw_say(int fd, const void *bytes, size_t size);
 int raw_try_to_say(int fd, const void *bytes, size_t size); /* 0; -1: nobody is there any more */
 void raw_say_length(int fd, uint32_t length);               /* the header of a message, whatever follows */

@@ -54,11 +54,31 @@ int raw_listen(const mayfly_address *address, int backlog) {
   return -1;
 }
 
-static SOCKADDR_IN own_address(int fd) {
-  SOCKADDR_IN own;
-  int size = sizeof own;
-  assert_int_equal(getsockname((SOCKET)handle_of(fd), (SOCKADDR *)&own, &size), 0);
-  return own;
+typedef int(WSAAPI name_function)(SOCKET socket, SOCKADDR *name, int *size);
+
+static uint16_t port(name_function *ask, HANDLE handle) {
+  SOCKADDR_IN name;
+  int size = sizeof name;
+  assert_int_equal(ask((SOCKET)handle, (SOCKADDR *)&name, &size), 0);
+  return ntohs(name.sin_port);
+}
+
+static HANDLE handle_of_end(mayfly_connection *connection) {
+  mayfly_os_fd fd;
+  assert_ok(mayfly_connection_os_fd(connection, &fd));
+  return (HANDLE)fd;
+}
+
+uint16_t raw_port(int fd) {
+  return port(getsockname, handle_of(fd));
+}
+
+uint16_t raw_port_of(mayfly_connection *connection) {
+  return port(getsockname, handle_of_end(connection));
+}
+
+uint16_t raw_port_at_the_other(mayfly_connection *connection) {
+  return port(getpeername, handle_of_end(connection));
 }
 
 int raw_listen_anywhere(mayfly_address *address, int backlog) {
@@ -82,10 +102,6 @@ int raw_accept(int listening) {
 void raw_stop_listening(int listening, const mayfly_address *address) {
   (void)address;
   close(listening);
-}
-
-uint16_t raw_port(int fd) {
-  return ntohs(own_address(fd).sin_port);
 }
 
 /* ---- bytes ---- */
@@ -159,9 +175,7 @@ int raw_unread(int fd) {
 }
 
 int raw_unread_of(mayfly_connection *connection) {
-  mayfly_os_fd fd;
-  assert_ok(mayfly_connection_os_fd(connection, &fd));
-  return unread((HANDLE)fd);
+  return unread(handle_of_end(connection));
 }
 
 static int is_readable(SOCKET socket) {
