@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct calls_hooks calls_hooks;
@@ -98,7 +99,9 @@ WRAP(int, lstat, (const char *path, struct stat *status), (path, status), -1)
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
 WRAP(int, fchmodat, (int directory, const char *path, mode_t mode, int flags), (directory, path, mode, flags), -1)
 WRAP(int, flock, (int fd, int operation), (fd, operation), -1)
+WRAP(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size), -1)
 WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size), -1)
+WRAP(ssize_t, writev, (int fd, const struct iovec *pieces, int count), (fd, pieces, count), -1)
 WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)
 WRAP(int, rmdir, (const char *path), (path), -1)
@@ -155,6 +158,7 @@ WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags
 WRAP(int, shutdown, (int fd, int how), (fd, how), -1)
 WRAP(int, poll, (struct pollfd * polled, nfds_t count, int timeout), (polled, count, timeout), -1)
 WRAP(ssize_t, recv, (int fd, void *buffer, size_t size, int flags), (fd, buffer, size, flags), -1)
+WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags), -1)
 WRAP(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags), -1)
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags), -1)
 

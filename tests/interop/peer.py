@@ -155,6 +155,31 @@ def answer_challenge(here, key):
     return 'answered'
 
 
+def give_pipe(here, text):
+    """The reading end of one of Python's own pipes, into which something was written."""
+    reader, writer = multiprocessing.Pipe(False)
+    multiprocessing.reduction.send_handle(here.connection, reader.fileno(), os.getppid())
+    reader.close()
+    writer.send_bytes(text.encode())
+    writer.close()
+    return 'given'
+
+
+def give_three(here):
+    """More than was asked for."""
+    with socket.fromfd(here.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as carrier:
+        multiprocessing.reduction.sendfds(carrier, [here.connection.fileno()] * 3)
+    return 'given'
+
+
+def take_pipe(here, text):
+    """What was received becomes a connection, which says something."""
+    handle = multiprocessing.reduction.recv_handle(here.connection)
+    with multiprocessing.connection.Connection(handle, readable=False) as writer:
+        writer.send_bytes(text.encode())
+    return 'taken'
+
+
 def connect(here, address, key):
     here.connection = multiprocessing.connection.Client(address_from(address), authkey=key_from(key))
     return 'connected'
@@ -199,7 +224,7 @@ def inherit(fd, mode):
 COMMANDS = {function.__name__: function for function in (
     connect, listen, accept, last_accepted, stop_listening, receive, receive_at_most, receive_into, receive_text,
     receive_numbered, receive_object, send, send_text, send_numbered, send_object, write, echo, poll, wait,
-    deliver_challenge, answer_challenge, reset, close)}
+    deliver_challenge, answer_challenge, give_pipe, give_three, take_pipe, reset, close)}
 
 here = types.SimpleNamespace(connection=inherit(*sys.argv[1:]) if sys.argv[1:] else None, listener=None)
 for line in sys.stdin:
