@@ -304,16 +304,25 @@ static int64_t write_once(mf_os_stream *stream, WSABUF *pieces, DWORD pieces_cou
   return error == 0 ? (int64_t)count : write_failed(stream, error, pending);
 }
 
+/* Whatever has stopped the rest of a message: no later one can be right. */
+static int stopped_inside(int error) {
+  return error == MAYFLY_EPIPE || error == MAYFLY_ECANCELED
+             ? error
+             : mf_fail(MAYFLY_EPIPE, "%s, in the middle of a message", mayfly_last_error());
+}
+
 /* A socket gathers, a byte pipe takes one slice after the other. */
 static int write_slices(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline) {
   struct cursor cursor = {slices, count, 0};
   WSABUF pieces[PIECES_MAX];
+  int begun = 0;
   advance(&cursor, 0); /* over slices that are empty */
   while (cursor.count > 0) {
     DWORD filled = fill(&cursor, pieces);
     int64_t written = write_once(stream, pieces, stream->kind == MF_WIN32_SOCKET ? filled : 1, deadline);
     if (written < 0)
-      return (int)written;
+      return begun ? stopped_inside((int)written) : (int)written;
+    begun = 1;
     advance(&cursor, (size_t)written);
   }
   return 0;
