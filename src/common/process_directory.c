@@ -27,9 +27,10 @@ static const char prefix[] = "/.mayfly-";
 
 static int vanish(struct mf_registry_entry *entry) {
   struct process_directory *directory = (struct process_directory *)entry;
-  mayfly_os_fd held = directory->held;
+  int result = mf_os_directory_remove(directory->path, &directory->held, NULL, NULL);
+  mf_os_fd_close(directory->held);
   directory->held = MAYFLY_NO_FD;
-  return mf_os_directory_remove(directory->path, held);
+  return result;
 }
 
 /* Its lock lives as long as anybody's copy of the descriptor: a child must not keep a dead parent's directory alive. */

@@ -91,13 +91,19 @@ static int empty(int held, const char *path) {
   return 0;
 }
 
-int mf_os_directory_remove(const char *path, mayfly_os_fd held) {
-  int result = leads_to_held(path, (int)held);
+int mf_os_directory_remove(const char *path, mayfly_os_fd *held, int (*progress)(void *context, uint64_t removed),
+                           void *context) {
+  int result = leads_to_held(path, (int)*held);
+  (void)progress;
+  (void)context;
   if (result == 1) {
-    result = empty((int)held, path);
+    result = empty((int)*held, path);
     if (result == 0 && rmdir(path) != 0)
       result = mf_posix_fail("remove the directory %s", path);
   }
-  close((int)held);
+  if (result == 0) {
+    close((int)*held);
+    *held = MAYFLY_NO_FD;
+  }
   return result;
 }
