@@ -278,8 +278,7 @@ int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigne
 }
 
 int mf_os_file_parent(const char *path, mayfly_os_fd *directory) {
-  const char *slash = strrchr(path, '/');
-  char *parent = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+  char *parent = strndup(path, mf_os_path_directory_size(path));
   if (parent == NULL)
     return mf_posix_fail("open the directory of %s", path);
   int opened;
