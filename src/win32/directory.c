@@ -125,14 +125,16 @@ static int remove_held(const char *path, const wchar_t *wide, HANDLE held) {
   return result == MAYFLY_ENOENT ? 0 : result;
 }
 
-int mf_os_directory_remove(const char *path, mayfly_os_fd held) {
+int mf_os_directory_remove(const char *path, mayfly_os_fd *held, int (*progress)(void *context, uint64_t removed),
+                           void *context) {
   wchar_t *wide;
   int result = mf_win32_path(path, &wide);
-  if (result < 0) {
-    CloseHandle((HANDLE)held);
+  (void)progress;
+  (void)context;
+  if (result < 0)
     return result;
-  }
-  result = remove_held(path, wide, (HANDLE)held);
+  result = remove_held(path, wide, (HANDLE)*held);
+  *held = MAYFLY_NO_FD;
   free(wide);
   return result;
 }
