@@ -147,6 +147,18 @@ int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t 
   return begun ? cut_off(stream, result) : result;
 }
 
+int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
+  struct cursor cursor = {slices, count, 0};
+  ssize_t sent;
+  advance(&cursor, 0);
+  if (cursor.count == 0)
+    return 0;
+  MF_POSIX_RETRY(sent, send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return MAYFLY_EAGAIN;
+  return sent < 0 ? send_failed(stream) : sent;
+}
+
 /* ---- the other end ---- */
 
 #ifdef SO_PEERCRED
@@ -199,8 +211,12 @@ mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream) {
   return stream->fd;
 }
 
-int mf_os_stream_close(mf_os_stream *stream) {
+mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   int fd = stream->fd;
   free(stream);
-  return mf_os_fd_close(fd);
+  return fd;
+}
+
+int mf_os_stream_close(mf_os_stream *stream) {
+  return mf_os_fd_close(mf_os_stream_release(stream));
 }
