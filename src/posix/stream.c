@@ -259,6 +259,20 @@ int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t 
   return result < 0 && begun ? cut_off(stream, result) : result;
 }
 
+/* A pipe does not wait either: libuv has made it so. */
+int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
+  struct cursor cursor = {slices, count, 0};
+  ssize_t sent;
+  advance(&cursor, 0);
+  if (cursor.count == 0)
+    return 0;
+  MF_POSIX_RETRY(sent, is_pipe(stream) ? write_pieces(stream->fd, &cursor, 0)
+                                       : send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return MAYFLY_EAGAIN;
+  return sent < 0 ? nothing_sent(stream, 0) : sent;
+}
+
 /* ---- descriptors, as multiprocessing.reduction sends them: with one byte, which is their number ---- */
 
 enum { DESCRIPTORS_MAX = 253 /* that Linux lets come with one byte */ };
@@ -442,8 +456,12 @@ mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream) {
   return stream->fd;
 }
 
-int mf_os_stream_close(mf_os_stream *stream) {
+mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   int fd = stream->fd;
   free(stream);
-  return mf_os_fd_close(fd);
+  return fd;
+}
+
+int mf_os_stream_close(mf_os_stream *stream) {
+  return mf_os_fd_close(mf_os_stream_release(stream));
 }
