@@ -139,6 +139,15 @@ MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
  * could not. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_mkdtemp(const mayfly_temp_options *options, char **path);
 
+/* What a persist may do besides giving the name. */
+#define MAYFLY_PERSIST_NOREPLACE (1u << 0) /* MAYFLY_EEXIST where something has the name already */
+#define MAYFLY_PERSIST_SYNC      (1u << 1) /* content and name are on the disk when it returns */
+
+/* The modes that are no bits of chmod(2). */
+#define MAYFLY_MODE_PRIVATE      0 /* for the owner only: 0600, of a directory 0700; on Windows the owner's own ACL */
+#define MAYFLY_MODE_NEW                                                                                                \
+  (-1) /* what open(2) or mkdir(2) gives: 0666 or 0777 less the umask; on Windows the directory's ACL */
+
 /* Removes now what would be removed at exit, the newest first: the names of all AF_UNIX listeners of this process and
  * the directory that arbitrary addresses live in. Listeners that other threads use lose their names only; accepted
  * connections live on, later closes succeed, and what is made afterwards is known again. For programs that leave by
