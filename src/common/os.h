@@ -76,6 +76,7 @@ mf_hmac_fn mf_os_hmac; /* see digest.h; absent digest: MAYFLY_ENOTSUP */
 enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
+size_t mf_os_path_directory_size(const char *path);         /* so many bytes of an absolute path are its directory */
 int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
@@ -123,7 +124,7 @@ int mf_os_file_link(mayfly_os_fd fd, const char *path);
 /* At once or not at all; `from` must lead to fd's file (MAYFLY_ESTOLEN). Of `flags` MAYFLY_PERSIST_NOREPLACE counts:
  * MAYFLY_EEXIST. MAYFLY_EXDEV comes before MAYFLY_ENOTSUP: copy it (Windows, MF_OS_FILE_DELETE_ON_CLOSE). */
 int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigned flags);
-/* The directory that `path` lies in, for mf_os_file_sync to put on the disk what names are in it. Windows:
+/* The directory that an absolute path lies in, for mf_os_file_sync to put on the disk what names are in it. Windows:
  * MAYFLY_NO_FD, there is nothing to be done. */
 int mf_os_file_parent(const char *path, mayfly_os_fd *directory);
 int64_t mf_os_file_read_at(mayfly_os_fd fd, void *buffer, size_t size, int64_t offset);  /* how many; 0: the end */
