@@ -602,7 +602,18 @@ int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream) {
 }
 
 int mf_os_fd_close(mayfly_os_fd fd) {
-  if (fd != MAYFLY_NO_FD && !CloseHandle((HANDLE)fd))
-    return mf_win32_fail(GetLastError(), "close descriptor %d", (int)fd);
+  int type;
+  if (fd == MAYFLY_NO_FD)
+    return 0;
+  if (mf_win32_is_socket((HANDLE)fd, &type))
+    return closesocket((SOCKET)fd) == 0
+               ? 0
+               : mf_win32_fail((DWORD)WSAGetLastError(), "close descriptor %lld", (long long)fd);
+  return CloseHandle((HANDLE)fd) ? 0 : mf_win32_fail(GetLastError(), "close descriptor %lld", (long long)fd);
+}
+
+int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable) {
+  if (!SetHandleInformation((HANDLE)fd, HANDLE_FLAG_INHERIT, inheritable ? HANDLE_FLAG_INHERIT : 0))
+    return mf_win32_fail(GetLastError(), "say whether descriptor %lld is inheritable", (long long)fd);
   return 0;
 }
