@@ -81,7 +81,8 @@ int mf_os_path_exists(const char *path);                    /* 1, 0 or an error;
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
 mayfly_family mf_os_default_family(void);
-int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no "..", no reserved name; MAYFLY_EINVAL */
+/* What a name begins and ends with: no separator, no "..", nothing that the system keeps for itself; MAYFLY_EINVAL. */
+int mf_os_name_check(const char *prefix, const char *suffix);
 
 /* ---- file.c: what was opened is known by identity, not by name --------------- */
 
@@ -135,6 +136,7 @@ int mf_os_file_sync(mayfly_os_fd fd);                   /* MAYFLY_NO_FD: nothing
 /* On a duplicate, whose closing leaves `fd` open; `mode` as for fdopen(3), without "a". */
 int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream);
 int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
+int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable);
 
 /* ---- directory.c: held by a descriptor, removed with all that is in it -------- */
 
@@ -194,7 +196,10 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
 
 /* ---- stream.c, pipe.c: one connected byte stream ------------------------------ */
 
-int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]);    /* not duplex: reader, writer */
+int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]); /* not duplex: reader, writer */
+/* Takes over a socket or a pipe that can be used in these directions, and makes it not inheritable; on failure it stays
+ * as it is. MAYFLY_ENOTSUP: it is something else. A pipe of POSIX can't be shut down (MAYFLY_ENOTSUP). */
+int mf_os_stream_adopt(mayfly_os_fd fd, int readable, int writable, mf_os_stream **stream);
 int mf_os_stream_keeps_messages(const mf_os_stream *stream); /* nonzero: a message-type pipe, so no frames */
 /* Some bytes: their number; MAYFLY_EOF at the end. Running out of time loses nothing. Where messages are kept: one
  * message or a part of it, 0 being an empty one, and in *left how much of it is still there (else 0). */
@@ -202,7 +207,11 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
 /* All of them, in one system call where the system can; one message where messages are kept. MAYFLY_ETIMEDOUT: nothing
  * has left. MAYFLY_EPIPE: ran out of time in the middle, or the peer is gone. */
 int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline);
-int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline);         /* 1: a read would not wait; 0: too late */
+int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline); /* 1: a read would not wait; 0: too late */
+/* A descriptor as multiprocessing.reduction sends it, with one byte outside any frame. MAYFLY_ENOTSUP: not over this
+ * stream. MAYFLY_EPROTO: what came is none, and what follows is out of step. */
+int mf_os_stream_send_fd(mf_os_stream *stream, mayfly_os_fd fd, int64_t deadline);
+int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd *fd);
 void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
 /* From any thread or a signal handler: reads, writes and polls then give MAYFLY_ECANCELED. */
 int mf_os_stream_shutdown(mf_os_stream *stream);

@@ -3,6 +3,7 @@
 #include "posix.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,8 +387,22 @@ int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream) {
   return result;
 }
 
+/* No number that only its lower half makes a descriptor. */
+static int descriptor(mayfly_os_fd fd) {
+  return fd >= 0 && fd <= INT_MAX ? (int)fd : -1;
+}
+
 int mf_os_fd_close(mayfly_os_fd fd) {
-  if (fd != MAYFLY_NO_FD && close((int)fd) != 0 && errno != EINTR)
-    return mf_posix_fail("close descriptor %d", (int)fd);
+  if (fd != MAYFLY_NO_FD && close(descriptor(fd)) != 0 && errno != EINTR)
+    return mf_posix_fail("close descriptor %lld", (long long)fd);
+  return 0;
+}
+
+int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable) {
+  int flags = fcntl(descriptor(fd), F_GETFD);
+  if (flags >= 0)
+    flags = fcntl(descriptor(fd), F_SETFD, inheritable ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
+  if (flags < 0)
+    return mf_posix_fail("say whether descriptor %lld is inheritable", (long long)fd);
   return 0;
 }
