@@ -82,7 +82,8 @@ int mf_os_path_exists(const char *path);                    /* 1, 0 or an error;
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
 mayfly_family mf_os_default_family(void);
-int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no "..", no reserved name; MAYFLY_EINVAL */
+/* What a name begins and ends with: no separator, no "..", nothing that the system keeps for itself; MAYFLY_EINVAL. */
+int mf_os_name_check(const char *prefix, const char *suffix);
 
 /* ---- file.c: what was opened is known by identity, not by name --------------- */
 
