@@ -34,8 +34,8 @@ int mf_template_init(const char *directory, const char *prefix, const char *suff
     return mf_fail(MAYFLY_ENOMEM, "make a name in %s: no memory", directory);
   template->directory_size = directory_size;
   char *end = append(path, directory, directory_size);
-  if (directory_size > 0 && end[-1] != '/')
-    *end++ = '/';
+  if (directory_size > 0 && end[-1] != mf_os_path_separator())
+    *end++ = mf_os_path_separator();
   end = append(end, prefix, prefix_size);
   template->random = end;
   append(end + MF_NAME_SIZE, suffix, suffix_size + 1);
