@@ -42,7 +42,8 @@
  *  - A `const` pointer that you get is borrowed: from its object until that object is closed (a received message:
  *    until the next receive), from the library for the life of the process.
  *  - A `char **` that you get is yours: give it back to mayfly_free().
- *  - What you hand in is copied before the call returns, but for the `context` of a callback.
+ *  - What you hand in is copied before the call returns, but for the `context` of a callback and for a descriptor that
+ *    is taken over (mayfly_connection_adopt()).
  *
  * Threads, fork, exit
  * -------------------
@@ -192,6 +193,19 @@ typedef intptr_t mayfly_os_fd;
 
 /* No descriptor. */
 #define MAYFLY_NO_FD ((mayfly_os_fd)-1)
+
+/* Closes a descriptor that is yours, such as one from mayfly_recv_handle(); MAYFLY_NO_FD is nothing. It is gone,
+ * whatever is returned. On Windows a HANDLE and a SOCKET are told apart. Stands for os.close(), close(2).
+ *
+ * MAYFLY_EBADF: it is not open. MAYFLY_EIO: the system could not write what was still to be written. */
+MAYFLY_API int mayfly_os_fd_close(mayfly_os_fd fd);
+
+/* Says whether programs that this process executes get the descriptor too, under the same number; those that mayfly
+ * makes or adopts never do unless this says so. Other threads may execute programs at any time, so take it back soon.
+ * On Windows the child must be made with inheritance. Stands for os.set_inheritable(), os.set_handle_inheritable().
+ *
+ * MAYFLY_EBADF: it is not open. */
+MAYFLY_API int mayfly_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable);
 
 /* One piece of a message that is gathered from several. */
 typedef struct mayfly_slice {

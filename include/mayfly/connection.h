@@ -12,8 +12,11 @@
  *  - ends with mayfly_listener_close(), which removes the socket's name.
  *
  * A client calls mayfly_connect(), sends, receives, and closes. A parent that will fork calls mayfly_pipe(); the parent
- * closes one end, the child the other. A program with many of them puts listeners, connections and its own descriptors
- * into an array and calls mayfly_wait(): it says which of them can be accepted from or received from without waiting.
+ * closes one end, the child the other. A parent that executes another program lets it inherit the descriptor of one end
+ * (mayfly_os_fd_set_inheritable()) and tells it the number; the child, if it is in C, makes a connection of it with
+ * mayfly_connection_adopt(), if it is in Python, with Connection(number). A program with many of them puts listeners,
+ * connections and its own descriptors into an array and calls mayfly_wait(): it says which of them can be accepted from
+ * or received from without waiting.
  *
  *      mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
  *      options.authkey = "secret";
@@ -127,7 +130,7 @@ typedef struct mayfly_endpoint_options {
    * together. MAYFLY_FOREVER: no limit. Default: 20000. */
   int open_timeout_ms;
   /* Listeners: how many peers the system keeps that have not been accepted yet, listen(2). Default: the system's
-   * maximum. */
+   * maximum. On Windows: a pipe keeps 8 at most; who comes then waits in its connect, until its own deadline. */
   int backlog;
   /* Listeners: how many peers may be proving the key at once; one more takes the place of the one that has been at it
    * longest. Default: 64. */
@@ -252,6 +255,23 @@ MAYFLY_API int mayfly_connect(const mayfly_address *address, const mayfly_endpoi
  * MAYFLY_EINVAL: NULL. MAYFLY_EMFILE: no descriptors left. */
 MAYFLY_API int mayfly_pipe(int duplex, mayfly_connection *ends[2]);
 
+/* Makes a connection of a descriptor that was made elsewhere, such as one that was inherited or received: `readable`
+ * and `writable` say which ways it goes, one of them at least. A socket of a stream of bytes will do, AF_UNIX or
+ * AF_INET or another, and a pipe or FIFO; who is on the other side is known for AF_UNIX sockets only. The descriptor is
+ * taken over: the connection's close closes it, and it becomes close-on-exec; its other settings stay. On failure it
+ * stays yours, as it was. *connection is yours (mayfly_connection_close()). Stands for Connection(handle, readable,
+ * writable).
+ *
+ *  - On POSIX a pipe has no shutdown, and no handles. With a timeout at most PIPE_BUF bytes of a message leave in one
+ *    system call, and a timeout holds as long as no other process reads or writes the same end without a lock.
+ *  - On Windows: a SOCKET, or the HANDLE of a named pipe that was opened for overlapped operations (those of
+ *    multiprocessing.Pipe() are; CreatePipe()'s are not). The pipe's type says whether it keeps messages, and one whose
+ *    type this end may not ask for is taken to keep them, as Python's do.
+ *
+ * MAYFLY_EINVAL: neither way, or a way that the descriptor does not go. MAYFLY_EBADF: it is not open. MAYFLY_ENOTSUP:
+ * something else than a socket or a pipe; a datagram socket; on Windows: a HANDLE without overlapped operations. */
+MAYFLY_API int mayfly_connection_adopt(mayfly_os_fd fd, int readable, int writable, mayfly_connection **connection);
+
 /* The descriptor under the connection, for a foreign poll(2) or for a look at the socket: readable once something can
  * be received, unless the connection reads ahead. Borrowed: neither close it nor read or write it. On Windows: a HANDLE
  * or a SOCKET. Stands for fileno().
@@ -259,8 +279,9 @@ MAYFLY_API int mayfly_pipe(int duplex, mayfly_connection *ends[2]);
  * MAYFLY_EINVAL: NULL. */
 MAYFLY_API int mayfly_connection_os_fd(const mayfly_connection *connection, mayfly_os_fd *fd);
 
-/* Who is on the other side; for an end of mayfly_pipe() the process that made it. Borrowed until the connection's
- * close; NULL for NULL. Stands for getsockopt(SO_PEERCRED), getpeereid(3). */
+/* Who is on the other side; for an end of mayfly_pipe() the process that made it. All is unknown (-1) for a pipe that
+ * was adopted. Borrowed until the connection's close; NULL for NULL. Stands for getsockopt(SO_PEERCRED), getpeereid(3).
+ */
 MAYFLY_API const mayfly_peer *mayfly_connection_peer(const mayfly_connection *connection);
 
 /* How long a receive, and how long a send, may take from now on, each counted from its call to its end. 0: what can be
@@ -284,9 +305,9 @@ MAYFLY_API int mayfly_connection_set_message_size_max(mayfly_connection *connect
 
 /* Ends both directions: blocked calls and later ones give MAYFLY_ECANCELED, the peer sees the end, and in mayfly_wait()
  * the connection is ready. From any thread and from a signal handler; again is nothing. Every process that shares the
- * connection after a fork is reached. The object lives until its close. Sets no words. Stands for shutdown(2).
+ * connection after a fork is reached. The object lives until its close. Success sets no words. Stands for shutdown(2).
  *
- * MAYFLY_EINVAL: NULL. */
+ * MAYFLY_EINVAL: NULL. MAYFLY_ENOTSUP: a pipe of POSIX that was adopted; nothing has changed. */
 MAYFLY_API int mayfly_connection_shutdown(mayfly_connection *connection);
 
 /* Closes the descriptor and ends the connection: it is gone, and its last message with it, whatever is returned. NULL
@@ -301,7 +322,11 @@ MAYFLY_API int mayfly_connection_close(mayfly_connection *connection);
  *
  * MAYFLY_ETIMEDOUT: not a byte has left, so the message may be sent again. MAYFLY_EPIPE: the peer is gone; or time ran
  * out inside this message or an earlier one, and no later one can be right. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL:
- * `data` NULL with a size; an end that only receives. On Windows: MAYFLY_EMSGSIZE, over 4 GiB on a message pipe. */
+ * `data` NULL with a size; an end that only receives.
+ *
+ * On Windows: MAYFLY_EPIPE, not MAYFLY_ETIMEDOUT, whenever time ran out in a send that had to wait, since the system
+ * does not tell how much of a cancelled one has left. MAYFLY_ENOMEM: more than the system can hold at once; nothing has
+ * left, a smaller one may. MAYFLY_EMSGSIZE: over 4 GiB on a message pipe. */
 MAYFLY_API int mayfly_send_bytes(mayfly_connection *connection, const void *data, size_t size);
 
 /* Sends `count` slices, one after the other, as one message, without putting them together first. `slices` may be NULL
@@ -375,6 +400,26 @@ MAYFLY_API int mayfly_deliver_challenge(mayfly_connection *connection, const voi
  * mayfly_deliver_challenge(), and MAYFLY_EAUTH also says that the peer asks for HMAC-MD5 which is not allowed. Stands
  * for answer_challenge(). */
 MAYFLY_API int mayfly_answer_challenge(mayfly_connection *connection, const void *authkey, size_t size, unsigned flags);
+
+/* Gives the peer, which must be in mayfly_recv_handle() or in Python's recv_handle(), a descriptor of its own for what
+ * `fd` leads to. `fd` stays yours: close it when you like. It travels with one byte, between two messages, over AF_UNIX
+ * sockets only, those of mayfly_pipe() included; the connection's timeout for sending holds. Stands for
+ * multiprocessing.reduction.send_handle(), without its third argument, the peer's process.
+ *
+ * MAYFLY_ENOTSUP: not an AF_UNIX socket; on Windows: always. Python for Windows sends a pickled call that duplicates
+ * the handle, and a call is what no peer can make us run. MAYFLY_EBADF: `fd` is not open. Else what mayfly_send_bytes()
+ * gives. */
+MAYFLY_API int mayfly_send_handle(mayfly_connection *connection, mayfly_os_fd fd);
+
+/* Receives a descriptor from mayfly_send_handle() or from Python's send_handle(). *fd is yours (mayfly_os_fd_close(),
+ * mayfly_connection_adopt()) and close-on-exec. If more come with it they are closed. Stands for
+ * multiprocessing.reduction.recv_handle().
+ *
+ * MAYFLY_EINVAL: the connection reads ahead, which could lose the descriptor; or a message that was not received to its
+ * end is in the buffer. MAYFLY_EPROTO: what comes is no descriptor; reading is over. MAYFLY_EMFILE: one came and is
+ * lost, since this process has none left for it. MAYFLY_ENOTSUP: not an AF_UNIX socket; on Windows: always. Else what
+ * mayfly_recv_bytes() gives. */
+MAYFLY_API int mayfly_recv_handle(mayfly_connection *connection, mayfly_os_fd *fd);
 
 #ifdef __cplusplus
 }

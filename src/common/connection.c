@@ -20,31 +20,44 @@ enum {
   KEPT_READ = 8192              /* Windows: a first read of a message whose size is not known yet */
 };
 
+/* First what a wait over thousands of connections looks at: less memory is to be fetched for each. */
 struct mayfly_connection {
   mf_os_stream *stream;
+  size_t begin, end;
+  unsigned directions;
+  int receive_error, send_error;
+  int kept_whole;     /* where messages are kept: all of the one in the buffer is there */
+  uint64_t kept_left; /* the same: how much of it is still to be read */
   unsigned char *buffer;
-  size_t capacity, begin, end;
+  size_t capacity;
   size_t readahead;
   uint64_t message_size_max;
-  uint64_t kept_left; /* where messages are kept: how much of the one in the buffer is still to be read */
-  int kept_whole;     /* the same: it is all there */
-  int receive_error, send_error;
   int receive_ms, send_ms;
-  unsigned directions;
   mayfly_peer peer;
 };
 
-int mf_connection_new(mf_os_stream *stream, unsigned directions, mayfly_connection **connection) {
+static mayfly_connection *allocate(void) {
   mayfly_connection *made = calloc(1, sizeof *made);
+  if (made == NULL)
+    mf_fail(MAYFLY_ENOMEM, "open a connection: no memory");
+  return made;
+}
+
+static void begin(mayfly_connection *connection, mf_os_stream *stream, unsigned directions) {
+  connection->stream = stream;
+  connection->directions = directions;
+  connection->message_size_max = UINT64_C(1) << 30;
+  connection->receive_ms = connection->send_ms = MAYFLY_FOREVER;
+  mf_os_stream_peer(stream, &connection->peer);
+}
+
+int mf_connection_new(mf_os_stream *stream, unsigned directions, mayfly_connection **connection) {
+  mayfly_connection *made = allocate();
   if (made == NULL) {
     mf_os_stream_close(stream);
-    return mf_fail(MAYFLY_ENOMEM, "open a connection: no memory");
+    return MAYFLY_ENOMEM;
   }
-  made->stream = stream;
-  made->directions = directions;
-  made->message_size_max = UINT64_C(1) << 30;
-  made->receive_ms = made->send_ms = MAYFLY_FOREVER;
-  mf_os_stream_peer(stream, &made->peer);
+  begin(made, stream, directions);
   *connection = made;
   return 0;
 }
@@ -80,7 +93,7 @@ static int check(const mayfly_connection *connection, const char *function) {
 int mf_connection_check(const mayfly_connection *connection, const char *function, unsigned directions) {
   int result = check(connection, function);
   if (result == 0 && (connection->directions & directions) != directions)
-    return mf_fail(MAYFLY_EINVAL, "%s: this end of the pipe is for %s only", function,
+    return mf_fail(MAYFLY_EINVAL, "%s: this end is for %s only", function,
                    connection->directions == MF_WRITABLE ? "sending" : "receiving");
   return result;
 }
@@ -141,8 +154,7 @@ static int make_room(mayfly_connection *connection, uint64_t lacking) {
   return reserve(connection, growth(connection, lacking));
 }
 
-/* Ends receiving for good; the words stand already. */
-static int receive_over(mayfly_connection *connection, int error) {
+int mf_connection_receive_over(mayfly_connection *connection, int error) {
   connection->receive_error = error;
   return error;
 }
@@ -150,11 +162,11 @@ static int receive_over(mayfly_connection *connection, int error) {
 static int64_t read_some(mayfly_connection *connection, size_t size, int64_t deadline) {
   uint64_t left = 0;
   int64_t count = mf_os_stream_read(connection->stream, connection->buffer + connection->end, size, deadline, &left);
-  if (count == MAYFLY_EOF && buffered(connection) > 0)
-    return receive_over(connection, mf_fail(MAYFLY_EPROTO,
-                                            "receive: the peer closed the connection inside a message, "
-                                            "%zu bytes after its beginning",
-                                            buffered(connection)));
+  if (count == MAYFLY_EOF && buffered(connection) > 0) {
+    mf_fail(MAYFLY_EPROTO, "receive: the peer closed the connection inside a message, %zu bytes after its beginning",
+            buffered(connection));
+    return mf_connection_receive_over(connection, MAYFLY_EPROTO);
+  }
   if (count >= 0) {
     connection->end += (size_t)count;
     connection->kept_left = left;
@@ -194,7 +206,7 @@ static int bad_frame(mayfly_connection *connection, int error) {
             (unsigned long long)connection->message_size_max);
   else
     mf_fail(error, "receive: the peer announced a message of a length that is none");
-  return receive_over(connection, error);
+  return mf_connection_receive_over(connection, error);
 }
 
 static int receive_framed(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
@@ -259,19 +271,33 @@ static int receive_again(const mayfly_connection *connection) {
   return mf_fail(connection->receive_error, "receive: an earlier message was cut off, or had a length that can't be");
 }
 
-int mf_connection_receive(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
-                          size_t *size) {
+int mf_connection_may_receive(const mayfly_connection *connection) {
   if (mf_os_stream_is_shut(connection->stream)) /* which what is known already does not ask */
     return mf_fail(MAYFLY_ECANCELED, "receive: the connection was shut down");
-  if (connection->receive_error < 0)
-    return receive_again(connection);
+  return connection->receive_error < 0 ? receive_again(connection) : 0;
+}
+
+int mf_connection_receive(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
+                          size_t *size) {
+  int result = mf_connection_may_receive(connection);
+  if (result < 0)
+    return result;
   reclaim(connection);
   if (mf_os_stream_keeps_messages(connection->stream))
     return receive_kept(connection, max_length, deadline, data, size);
   return receive_framed(connection, max_length, deadline, data, size);
 }
 
-int mf_connection_has_message(const mayfly_connection *connection) {
+int mf_connection_reads_exactly(const mayfly_connection *connection, const char *function) {
+  if (connection->readahead > 0)
+    return mf_fail(MAYFLY_EINVAL, "%s: the connection reads ahead", function);
+  if (buffered(connection) > 0 || connection->kept_whole)
+    return mf_fail(MAYFLY_EINVAL, "%s: part of a message is in the buffer, or one that did not fit: receive it first",
+                   function);
+  return 0;
+}
+
+static int has_message(const mayfly_connection *connection) {
   struct mf_frame frame;
   uint64_t lacking;
   if (connection->receive_error < 0 || connection->kept_whole)
@@ -279,6 +305,10 @@ int mf_connection_has_message(const mayfly_connection *connection) {
   if (buffered(connection) == 0 || mf_os_stream_keeps_messages(connection->stream))
     return 0;
   return look(connection, &frame, &lacking) != 0;
+}
+
+mf_os_stream *mf_connection_awaits(const mayfly_connection *connection) {
+  return has_message(connection) ? NULL : connection->stream;
 }
 
 int mayfly_recv_bytes(mayfly_connection *connection, size_t max_length, const void **data, size_t *size) {
@@ -346,15 +376,21 @@ static int send_gathered(mf_os_stream *stream, const mayfly_slice *slices, size_
   return result;
 }
 
-int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices, size_t count, int64_t deadline) {
-  size_t total = 0;
-  int result = total_size(slices, count, &total);
-  if (result < 0)
-    return result;
+int mf_connection_may_send(const mayfly_connection *connection) {
   if (mf_os_stream_is_shut(connection->stream))
     return mf_fail(MAYFLY_ECANCELED, "send: the connection was shut down");
   if (connection->send_error < 0)
     return mf_fail(connection->send_error, "send: an earlier message was cut off, or the peer is gone");
+  return 0;
+}
+
+int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices, size_t count, int64_t deadline) {
+  size_t total = 0;
+  int result = total_size(slices, count, &total);
+  if (result == 0)
+    result = mf_connection_may_send(connection);
+  if (result < 0)
+    return result;
   if (mf_os_stream_keeps_messages(connection->stream))
     result = mf_os_stream_write(connection->stream, slices, count, deadline);
   else if (total <= COPY_MAX)
@@ -392,7 +428,7 @@ int mayfly_poll(mayfly_connection *connection, int timeout_ms) {
     result = mf_deadline_take(timeout_ms, "mayfly_poll", &deadline);
   if (result < 0)
     return result;
-  if (mf_connection_has_message(connection) && !mf_os_stream_is_shut(connection->stream))
+  if (has_message(connection) && !mf_os_stream_is_shut(connection->stream))
     return 1;
   return mf_os_stream_poll(connection->stream, deadline);
 }
@@ -451,12 +487,11 @@ int mayfly_connection_shutdown(mayfly_connection *connection) {
 int mf_connection_parts(const mayfly_connection *connection, struct mf_connection_parts *parts) {
   if (mf_os_stream_keeps_messages(connection->stream))
     return mf_fail(MAYFLY_ENOTSUP, "the pipe keeps messages, and only a stream of bytes can be taken over");
-  if (mf_os_stream_is_shut(connection->stream))
-    return mf_fail(MAYFLY_ECANCELED, "the connection was shut down");
-  if (connection->receive_error < 0)
-    return receive_again(connection);
-  if (connection->send_error < 0)
-    return mf_fail(connection->send_error, "an earlier message was cut off, or the peer is gone");
+  int result = mf_connection_may_receive(connection);
+  if (result == 0)
+    result = mf_connection_may_send(connection);
+  if (result < 0)
+    return result;
   *parts = (struct mf_connection_parts){
       connection->stream,
       connection->directions,
@@ -501,5 +536,24 @@ int mayfly_pipe(int duplex, mayfly_connection *ends[2]) {
   }
   ends[0] = made[0];
   ends[1] = made[1];
+  return 0;
+}
+
+int mayfly_connection_adopt(mayfly_os_fd fd, int readable, int writable, mayfly_connection **connection) {
+  mf_os_stream *stream;
+  if (connection == NULL)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_connection_adopt: connection is NULL");
+  if (!readable && !writable)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_connection_adopt: neither readable nor writable");
+  mayfly_connection *made = allocate(); /* first: nothing may fail once the stream has taken the descriptor over */
+  if (made == NULL)
+    return MAYFLY_ENOMEM;
+  int result = mf_os_stream_adopt(fd, readable, writable, &stream);
+  if (result < 0) {
+    free(made);
+    return result;
+  }
+  begin(made, stream, (readable ? MF_READABLE : 0) | (writable ? MF_WRITABLE : 0));
+  *connection = made;
   return 0;
 }

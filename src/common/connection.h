@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* connection.h - what listener.c, wait.c and the challenges need of a connection beyond its public functions. */
+/* connection.h - what listener.c, wait.c, handle.c and the challenges need of a connection beyond its public functions.
+ */
 #ifndef MF_CONNECTION_H
 #define MF_CONNECTION_H
 
@@ -21,8 +22,16 @@ int64_t mf_connection_send_deadline(const mayfly_connection *connection);
 int mf_connection_receive(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
                           size_t *size);
 int mf_connection_send(mayfly_connection *connection, const mayfly_slice *slices, size_t count, int64_t deadline);
-/* 1: the next receive need not read: a whole message is there, or reading is over. */
-int mf_connection_has_message(const mayfly_connection *connection);
+/* 0; or why nothing can be received, or sent, in words: shut down, or an earlier message ended it. */
+int mf_connection_may_receive(const mayfly_connection *connection);
+int mf_connection_may_send(const mayfly_connection *connection);
+/* 0: the next byte to be read is the next of the stream. MAYFLY_EINVAL, in words. */
+int mf_connection_reads_exactly(const mayfly_connection *connection, const char *function);
+/* Ends receiving for good; the words stand already. Returns the error. */
+int mf_connection_receive_over(mayfly_connection *connection, int error);
+/* The stream that the next receive would have to read; NULL: it need not, since a whole message is there, or reading is
+ * over. */
+mf_os_stream *mf_connection_awaits(const mayfly_connection *connection);
 /* For who takes the stream over, and does without this connection: what there is, borrowed. MAYFLY_ENOTSUP: it keeps
  * messages. What has ended a direction is given back, in words. */
 struct mf_connection_parts {

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* pipe.c - pairs of connected ends, and descriptors as they should be born: close-on-exec and without SIGPIPE. */
+/* pipe.c - pairs of connected ends, real pipes, and descriptors as they should be born: close-on-exec and without
+ * SIGPIPE. */
 #include "posix.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #ifdef __APPLE__ /* which has no way to ask for it at birth: a fork at the wrong moment inherits the descriptor */
 
-static int born(int fd, int flags) {
+void mf_posix_no_sigpipe(int socket) {
   int on = 1;
+  setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+}
+
+static int born(int fd, int flags) {
   if (fd < 0)
     return -1;
-  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+  mf_posix_no_sigpipe(fd);
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, flags) == 0)
     return fd;
   close(fd);
@@ -49,6 +56,10 @@ static int socket_pair(int fds[2]) {
 
 #else
 
+void mf_posix_no_sigpipe(int socket) {
+  (void)socket;
+}
+
 int mf_posix_pipe(int fds[2]) {
   if (pipe2(fds, O_CLOEXEC) != 0)
     return -1;
@@ -78,6 +89,45 @@ static int socket_pair(int fds[2]) {
 int mf_posix_blocking(int fd) {
   return fcntl(fd, F_SETFL, 0);
 }
+
+/* ---- real pipes ---- */
+
+static size_t shorten(struct iovec *pieces, int *count, size_t most) {
+  size_t size = 0;
+  for (int i = 0; i < *count; i++) {
+    if (pieces[i].iov_len >= most - size) {
+      pieces[i].iov_len = most - size;
+      *count = i + 1;
+    }
+    size += pieces[i].iov_len;
+  }
+  return size;
+}
+
+static int sigpipe_is_pending(void) {
+  sigset_t pending;
+  return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
+
+/* A pipe's writer is sent SIGPIPE even where some of it was written. This thread blocks the signal meanwhile and takes
+ * it back, unless the program itself had blocked one that was there before. */
+ssize_t mf_posix_pipe_write(int fd, struct iovec *pieces, int count, size_t most) {
+  sigset_t sigpipe, before;
+  size_t size = shorten(pieces, &count, most);
+  sigemptyset(&sigpipe);
+  sigaddset(&sigpipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+  int was_pending = sigismember(&before, SIGPIPE) == 1 && sigpipe_is_pending();
+  ssize_t written = writev(fd, pieces, count);
+  int number = errno, taken;
+  if (written != (ssize_t)size && !was_pending && sigpipe_is_pending())
+    sigwait(&sigpipe, &taken);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = number;
+  return written;
+}
+
+/* ---- pairs ---- */
 
 int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]) {
   mf_os_stream *made[2];

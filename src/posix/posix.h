@@ -6,12 +6,16 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifndef __LP64__ /* where it is so, off_t has 64 bits anyway */
+#define _FILE_OFFSET_BITS 64
+#endif
 
 #include "../common/error.h"
 #include "../common/os.h"
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE, set when the socket is made */
@@ -39,7 +43,7 @@ int mf_posix_same(const char *path, const struct stat *status);
 
 struct mf_os_stream {
   int fd;
-  int family; /* AF_UNIX: the system knows its peer */
+  int family; /* AF_UNIX: the system knows its peer, and carries descriptors; AF_UNSPEC: no socket but a real pipe */
   atomic_int shut;
 };
 
@@ -57,7 +61,11 @@ struct mf_os_listener {
   atomic_int removed;
 };
 
-/* ---- pipe.c: descriptors as they should be born ---- */
+/* ---- pipe.c: real pipes, and descriptors as they should be born ---- */
+
+/* writev(2) without SIGPIPE, of `most` bytes at the most, for which the last piece is shortened; -1: errno. */
+ssize_t mf_posix_pipe_write(int fd, struct iovec *pieces, int count, size_t most);
+void mf_posix_no_sigpipe(int socket); /* where sends can't ask for that themselves (MSG_NOSIGNAL) */
 
 int mf_posix_pipe(int fds[2]);             /* close-on-exec, the writing end never blocks; -1: errno */
 int mf_posix_socket(int family, int type); /* close-on-exec, without SIGPIPE, O_NONBLOCK; -1: errno */

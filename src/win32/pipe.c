@@ -6,6 +6,7 @@
 #include "win32.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <winternl.h>
 
 enum { BUFFER_SIZE = 8192 }; /* Python's */
 
@@ -131,6 +132,59 @@ int mf_win32_pipe_connect(const mayfly_address *address, int any_user, int64_t d
     return result;
   }
   return mf_win32_stream_new(pipe, kind, stream);
+}
+
+/* ---- pipes of another's making ---- */
+
+/* What was asked for when the handle was made. */
+static int learn_making(HANDLE pipe, ACCESS_MASK *access, ULONG *mode) {
+  FILE_ACCESS_INFORMATION granted;
+  FILE_MODE_INFORMATION made;
+  IO_STATUS_BLOCK status;
+  NTSTATUS result = NtQueryInformationFile(pipe, &status, &granted, sizeof granted, FileAccessInformation);
+  if (result >= 0)
+    result = NtQueryInformationFile(pipe, &status, &made, sizeof made, FileModeInformation);
+  if (result < 0)
+    return mf_win32_fail(RtlNtStatusToDosError(result), "adopt descriptor %d: ask how it was made",
+                         (int)(intptr_t)pipe);
+  *access = granted.AccessFlags;
+  *mode = made.Mode;
+  return 0;
+}
+
+static int check_making(HANDLE pipe, int readable, int writable) {
+  ACCESS_MASK access;
+  ULONG mode;
+  int result = learn_making(pipe, &access, &mode);
+  if (result < 0)
+    return result;
+  if ((readable && (access & FILE_READ_DATA) == 0) || (writable && (access & FILE_WRITE_DATA) == 0))
+    return mf_fail(MAYFLY_EINVAL, "adopt descriptor %d: it can only be %s", (int)(intptr_t)pipe,
+                   (access & FILE_READ_DATA) == 0 ? "written" : "read");
+  if ((mode & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) != 0)
+    return mf_fail(MAYFLY_ENOTSUP, "adopt descriptor %d: a pipe that was made without FILE_FLAG_OVERLAPPED",
+                   (int)(intptr_t)pipe);
+  return 0;
+}
+
+static int reads_messages(HANDLE pipe) {
+  DWORD state;
+  return GetNamedPipeHandleStateW(pipe, &state, NULL, NULL, NULL, NULL, 0) && (state & PIPE_READMODE_MESSAGE) != 0;
+}
+
+int mf_win32_pipe_learn(HANDLE pipe, int readable, int writable, enum mf_win32_kind *kind, int *server) {
+  DWORD flags, mode = PIPE_READMODE_MESSAGE;
+  int result = check_making(pipe, readable, writable);
+  if (result < 0)
+    return result;
+  if (!GetNamedPipeInfo(pipe, &flags, NULL, NULL, NULL))
+    flags = PIPE_TYPE_MESSAGE; /* an end of Python's that only writes may not ask */
+  if ((flags & PIPE_TYPE_MESSAGE) != 0 && readable && !reads_messages(pipe) &&
+      !SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
+    return mf_win32_fail(GetLastError(), "adopt descriptor %d: read it message by message", (int)(intptr_t)pipe);
+  *kind = (flags & PIPE_TYPE_MESSAGE) != 0 ? MF_WIN32_MESSAGES : MF_WIN32_BYTES;
+  *server = (flags & PIPE_SERVER_END) != 0;
+  return 0;
 }
 
 /* ---- pairs ---- */

@@ -29,10 +29,22 @@ static BOOL CALLBACK start_once(PINIT_ONCE once, PVOID error, PVOID *context) {
   return *(int *)error == 0;
 }
 
-static SOCKET new_socket(int family) {
+/* Zero, or what the system says. */
+static int start_winsock(void) {
   static INIT_ONCE started = INIT_ONCE_STATIC_INIT;
   int error = 0;
-  if (!InitOnceExecuteOnce(&started, start_once, &error, NULL)) {
+  return InitOnceExecuteOnce(&started, start_once, &error, NULL) ? 0 : error;
+}
+
+int mf_win32_is_socket(HANDLE handle, int *type) {
+  int size = sizeof *type;
+  return GetFileType(handle) == FILE_TYPE_PIPE && start_winsock() == 0 &&
+         getsockopt((SOCKET)handle, SOL_SOCKET, SO_TYPE, (char *)type, &size) == 0;
+}
+
+static SOCKET new_socket(int family) {
+  int error = start_winsock();
+  if (error != 0) {
     WSASetLastError(error);
     return INVALID_SOCKET;
   }

@@ -30,12 +30,17 @@ void mf_win32_close(HANDLE handle, enum mf_win32_kind kind) {
     CloseHandle(handle);
 }
 
-int mf_win32_stream_new(HANDLE handle, enum mf_win32_kind kind, mf_os_stream **stream) {
+static void stream_free(mf_os_stream *stream) {
+  CloseHandle(stream->read_done);
+  CloseHandle(stream->write_done);
+  free(stream);
+}
+
+static int stream_new(HANDLE handle, enum mf_win32_kind kind, mf_os_stream **stream) {
   mf_os_stream *made = calloc(1, sizeof *made);
   int result = made != NULL ? mf_win32_event(&made->read_done) : mf_fail(MAYFLY_ENOMEM, "open a connection: no memory");
   if (result < 0) {
     free(made);
-    mf_win32_close(handle, kind);
     return result;
   }
   made->handle = handle;
@@ -44,9 +49,51 @@ int mf_win32_stream_new(HANDLE handle, enum mf_win32_kind kind, mf_os_stream **s
   if (result < 0) {
     CloseHandle(made->read_done);
     free(made);
-    mf_win32_close(handle, kind);
     return result;
   }
+  *stream = made;
+  return 0;
+}
+
+int mf_win32_stream_new(HANDLE handle, enum mf_win32_kind kind, mf_os_stream **stream) {
+  int result = stream_new(handle, kind, stream);
+  if (result < 0)
+    mf_win32_close(handle, kind);
+  return result;
+}
+
+static int learn_kind(HANDLE handle, int readable, int writable, enum mf_win32_kind *kind, int *server) {
+  int type;
+  DWORD flags;
+  if (handle == INVALID_HANDLE_VALUE || !GetHandleInformation(handle, &flags))
+    return mf_fail(MAYFLY_EBADF, "adopt descriptor %d: it is not open", (int)(intptr_t)handle);
+  if (GetFileType(handle) != FILE_TYPE_PIPE)
+    return mf_fail(MAYFLY_ENOTSUP, "adopt descriptor %d: it is neither a socket nor a pipe", (int)(intptr_t)handle);
+  if (!mf_win32_is_socket(handle, &type))
+    return mf_win32_pipe_learn(handle, readable, writable, kind, server);
+  if (type != SOCK_STREAM)
+    return mf_fail(MAYFLY_ENOTSUP, "adopt descriptor %d: a socket, but not of a stream of bytes",
+                   (int)(intptr_t)handle);
+  *kind = MF_WIN32_SOCKET;
+  *server = 0;
+  return 0;
+}
+
+int mf_os_stream_adopt(mayfly_os_fd fd, int readable, int writable, mf_os_stream **stream) {
+  enum mf_win32_kind kind;
+  mf_os_stream *made;
+  int server;
+  int result = learn_kind((HANDLE)fd, readable, writable, &kind, &server);
+  if (result == 0)
+    result = stream_new((HANDLE)fd, kind, &made);
+  if (result < 0)
+    return result;
+  result = mf_os_fd_set_inheritable(fd, 0);
+  if (result < 0) {
+    stream_free(made);
+    return result;
+  }
+  made->server = server;
   *stream = made;
   return 0;
 }
@@ -257,16 +304,25 @@ static int64_t write_once(mf_os_stream *stream, WSABUF *pieces, DWORD pieces_cou
   return error == 0 ? (int64_t)count : write_failed(stream, error, pending);
 }
 
+/* Whatever has stopped the rest of a message: no later one can be right. */
+static int stopped_inside(int error) {
+  return error == MAYFLY_EPIPE || error == MAYFLY_ECANCELED
+             ? error
+             : mf_fail(MAYFLY_EPIPE, "%s, in the middle of a message", mayfly_last_error());
+}
+
 /* A socket gathers, a byte pipe takes one slice after the other. */
 static int write_slices(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline) {
   struct cursor cursor = {slices, count, 0};
   WSABUF pieces[PIECES_MAX];
+  int begun = 0;
   advance(&cursor, 0); /* over slices that are empty */
   while (cursor.count > 0) {
     DWORD filled = fill(&cursor, pieces);
     int64_t written = write_once(stream, pieces, stream->kind == MF_WIN32_SOCKET ? filled : 1, deadline);
     if (written < 0)
-      return (int)written;
+      return begun ? stopped_inside((int)written) : (int)written;
+    begun = 1;
     advance(&cursor, (size_t)written);
   }
   return 0;
@@ -328,6 +384,23 @@ int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices
 
 /* ---- the other end ---- */
 
+/* Python sends a handle as a pickled call that duplicates it: what a peer says is never run here. */
+static int no_handles(const char *what) {
+  return mf_fail(MAYFLY_ENOTSUP,
+                 "%s a handle: on Windows Python sends handles as pickled calls, which are neither run nor imitated",
+                 what);
+}
+
+int mf_os_stream_send_fd(mf_os_stream *stream, mayfly_os_fd fd, int64_t deadline) {
+  (void)stream, (void)fd, (void)deadline;
+  return no_handles("send");
+}
+
+int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd *fd) {
+  (void)stream, (void)deadline, (void)fd;
+  return no_handles("receive");
+}
+
 void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer) {
   ULONG process;
   *peer = (mayfly_peer){-1, -1, -1, -1};
@@ -358,9 +431,7 @@ mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream) {
 
 mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   mayfly_os_fd fd = (mayfly_os_fd)stream->handle;
-  CloseHandle(stream->read_done);
-  CloseHandle(stream->write_done);
-  free(stream);
+  stream_free(stream);
   return fd;
 }
 

@@ -110,14 +110,13 @@ static int watch(struct call *call, struct probe *probe, HANDLE handle) {
 
 /* 1: it is a socket, of that type. 0: a handle that can be waited for. */
 static int is_socket(mayfly_os_fd fd, int *type) {
-  int size = sizeof *type;
   DWORD flags;
   if (fd == MAYFLY_NO_FD || !GetHandleInformation((HANDLE)fd, &flags))
     return mf_fail(MAYFLY_EBADF, "wait for descriptor %d: it is not open", (int)fd);
+  if (mf_win32_is_socket((HANDLE)fd, type))
+    return 1;
   if (GetFileType((HANDLE)fd) != FILE_TYPE_PIPE)
     return 0;
-  if (getsockopt((SOCKET)fd, SOL_SOCKET, SO_TYPE, (char *)type, &size) == 0)
-    return 1;
   return mf_fail(MAYFLY_ENOTSUP, "wait for descriptor %d: a pipe tells nothing by its handle", (int)fd);
 }
 

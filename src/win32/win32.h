@@ -91,6 +91,8 @@ int mf_win32_event(HANDLE *event);
 
 /* ---- socket.c ---- */
 
+int mf_win32_is_socket(HANDLE handle, int *type); /* 1: a socket, SOCK_STREAM or another; 0: something else */
+
 enum { MF_WIN32_PENDING_MAX = 8, MF_WIN32_ADDRESS_ROOM = sizeof(SOCKADDR_STORAGE) + 16 };
 
 /* An accept under way: an instance of the pipe, or a socket that the next peer will have. */
@@ -120,5 +122,7 @@ struct mf_os_listener {
 int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_pending **pending);
 /* MAYFLY_ETIMEDOUT: every instance was busy until then. */
 int mf_win32_pipe_connect(const mayfly_address *address, int any_user, int64_t deadline, mf_os_stream **stream);
+/* What a pipe of another's making is, if it can be used in these directions. */
+int mf_win32_pipe_learn(HANDLE pipe, int readable, int writable, enum mf_win32_kind *kind, int *server);
 
 #endif

@@ -91,6 +91,24 @@ def receive_numbered(here, count):
     return '%d in order' % len(messages) if messages == list(range(int(count))) else 'out of order'
 
 
+def share(here, lock):
+    """Receives in turns with other processes until the end, and tells of each message: its number, if it is whole."""
+    import fcntl  # which Windows lacks
+    count = 0
+    with open(lock) as lock:
+        while True:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                message = here.connection.recv_bytes()
+            except EOFError:
+                return 'shared %d' % count
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+            number, rest = struct.unpack('=I', message[:4])[0], message[4:]
+            say('%d' % number if is_pattern(rest) and len(rest) == number * 37 % 5000 else 'broken %d' % number)
+            count += 1
+
+
 def receive_object(here):
     return 'the object' if here.connection.recv() == OBJECT else 'another object'
 
@@ -118,7 +136,7 @@ def send_object(here):
 
 def write(here, text):
     """Bytes as they are, which need not be a message."""
-    os.write(here.connection.fileno(), bytes.fromhex(text))
+    here.connection._send(bytes.fromhex(text))
     return 'written'
 
 
@@ -153,6 +171,31 @@ def deliver_challenge(here, key, *digest):
 def answer_challenge(here, key):
     multiprocessing.connection.answer_challenge(here.connection, key_from(key))
     return 'answered'
+
+
+def give_pipe(here, text):
+    """The reading end of one of Python's own pipes, into which something was written."""
+    reader, writer = multiprocessing.Pipe(False)
+    multiprocessing.reduction.send_handle(here.connection, reader.fileno(), os.getppid())
+    reader.close()
+    writer.send_bytes(text.encode())
+    writer.close()
+    return 'given'
+
+
+def give_three(here):
+    """More than was asked for."""
+    with socket.fromfd(here.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as carrier:
+        multiprocessing.reduction.sendfds(carrier, [here.connection.fileno()] * 3)
+    return 'given'
+
+
+def take_pipe(here, text):
+    """What was received becomes a connection, which says something."""
+    handle = multiprocessing.reduction.recv_handle(here.connection)
+    with multiprocessing.connection.Connection(handle, readable=False) as writer:
+        writer.send_bytes(text.encode())
+    return 'taken'
 
 
 def connect(here, address, key):
@@ -198,8 +241,8 @@ def inherit(fd, mode):
 
 COMMANDS = {function.__name__: function for function in (
     connect, listen, accept, last_accepted, stop_listening, receive, receive_at_most, receive_into, receive_text,
-    receive_numbered, receive_object, send, send_text, send_numbered, send_object, write, echo, poll, wait,
-    deliver_challenge, answer_challenge, reset, close)}
+    receive_numbered, receive_object, share, send, send_text, send_numbered, send_object, write, echo, poll, wait,
+    deliver_challenge, answer_challenge, give_pipe, give_three, take_pipe, reset, close)}
 
 here = types.SimpleNamespace(connection=inherit(*sys.argv[1:]) if sys.argv[1:] else None, listener=None)
 for line in sys.stdin:
