@@ -4,6 +4,7 @@
 #include "loop.h"
 #include "raw.h"
 #include "result.h"
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -103,6 +104,24 @@ static void ends_that_go_one_way(void **state) {
   assert_true(writer->status == MAYFLY_EPIPE);
 }
 
+static void real_pipes_are_adopted(void **state) {
+  struct loop *loop = *state;
+  mayfly_connection *ends[2];
+  static unsigned char large[300000];
+  int fds[2];
+  assert_return_code(pipe(fds), errno);
+  assert_ok(mayfly_connection_adopt(fds[0], 1, 0, &ends[0]));
+  assert_ok(mayfly_connection_adopt(fds[1], 0, 1, &ends[1]));
+  struct end *reader = adopt(loop, ends[0]), *writer = adopt(loop, ends[1]);
+  assert_int_equal(mayfly_uv_send(writer->connection, large, sizeof large), 0);
+  assert_int_equal(mayfly_uv_send(writer->connection, "small", 5), 0);
+  loop_run_until(loop, reader->messages == 2);
+  assert_int_equal(reader->bytes, sizeof large + 5);
+  loop_close(writer, 0);
+  loop_run_until(loop, reader->closed);
+  assert_closed(reader, MAYFLY_EOF, "the peer closed");
+}
+
 static void what_is_refused_stays_as_it_was(void **state) {
   struct loop *loop = *state;
   mayfly_uv_handlers none = MAYFLY_UV_HANDLERS_INIT;
@@ -137,6 +156,7 @@ int main(void) {
       test_on_loop(half_a_message_that_was_received_is_gone_on_with),
       test_on_loop(its_limit_on_messages_stays),
       test_on_loop(ends_that_go_one_way),
+      test_on_loop(real_pipes_are_adopted),
       test_on_loop(what_is_refused_stays_as_it_was),
   };
   return loop_run_tests(tests);
