@@ -212,6 +212,14 @@ static ssize_t write_pieces(int fd, const struct cursor *cursor, int64_t deadlin
   return mf_posix_pipe_write(fd, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
 }
 
+static int send_failed(const mf_os_stream *stream) {
+  if (atomic_load(&stream->shut))
+    return canceled(stream, "send on");
+  if (errno == EPIPE || errno == ECONNRESET)
+    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
+  return mf_posix_fail("send on descriptor %d", stream->fd);
+}
+
 /* What a send that failed has told. 0: try again. */
 static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
   if (errno == EINTR)
@@ -220,11 +228,7 @@ static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
     int result = await(stream, POLLOUT, deadline, "send on");
     return result < 0 ? result : 0;
   }
-  if (atomic_load(&stream->shut))
-    return canceled(stream, "send on");
-  if (errno == EPIPE || errno == ECONNRESET)
-    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
-  return mf_posix_fail("send on descriptor %d", stream->fd);
+  return send_failed(stream);
 }
 
 /* Whatever stopped a message after some of it had left: none after it can be right. */
@@ -388,6 +392,18 @@ int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd
   return result;
 }
 
+int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
+  struct cursor cursor = {slices, count, 0};
+  ssize_t sent;
+  advance(&cursor, 0);
+  if (cursor.count == 0)
+    return 0;
+  MF_POSIX_RETRY(sent, send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return MAYFLY_EAGAIN;
+  return sent < 0 ? send_failed(stream) : sent;
+}
+
 /* ---- the other end ---- */
 
 #ifdef SO_PEERCRED
@@ -442,8 +458,27 @@ mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream) {
   return stream->fd;
 }
 
-int mf_os_stream_close(mf_os_stream *stream) {
+mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   int fd = stream->fd;
   free(stream);
-  return mf_os_fd_close(fd);
+  return fd;
+}
+
+int mf_os_stream_is_inet(const mf_os_stream *stream) {
+  struct sockaddr_storage name;
+  socklen_t size = sizeof name;
+  return getsockname(stream->fd, (struct sockaddr *)&name, &size) == 0 &&
+         (name.ss_family == AF_INET || name.ss_family == AF_INET6);
+}
+
+int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
+  int made = fcntl(stream->fd, F_DUPFD_CLOEXEC, 0);
+  if (made < 0)
+    return mf_posix_fail("duplicate descriptor %d", stream->fd);
+  *fd = made;
+  return 0;
+}
+
+int mf_os_stream_close(mf_os_stream *stream) {
+  return mf_os_fd_close(mf_os_stream_release(stream));
 }
