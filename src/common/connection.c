@@ -20,17 +20,19 @@ enum {
   KEPT_READ = 8192              /* Windows: a first read of a message whose size is not known yet */
 };
 
+/* First what a wait over thousands of connections looks at: less memory is to be fetched for each. */
 struct mayfly_connection {
   mf_os_stream *stream;
+  size_t begin, end;
+  unsigned directions;
+  int receive_error, send_error;
+  int kept_whole;     /* where messages are kept: all of the one in the buffer is there */
+  uint64_t kept_left; /* the same: how much of it is still to be read */
   unsigned char *buffer;
-  size_t capacity, begin, end;
+  size_t capacity;
   size_t readahead;
   uint64_t message_size_max;
-  uint64_t kept_left; /* where messages are kept: how much of the one in the buffer is still to be read */
-  int kept_whole;     /* the same: it is all there */
-  int receive_error, send_error;
   int receive_ms, send_ms;
-  unsigned directions;
   mayfly_peer peer;
 };
 
@@ -295,7 +297,7 @@ int mf_connection_reads_exactly(const mayfly_connection *connection, const char 
   return 0;
 }
 
-int mf_connection_has_message(const mayfly_connection *connection) {
+static int has_message(const mayfly_connection *connection) {
   struct mf_frame frame;
   uint64_t lacking;
   if (connection->receive_error < 0 || connection->kept_whole)
@@ -303,6 +305,10 @@ int mf_connection_has_message(const mayfly_connection *connection) {
   if (buffered(connection) == 0 || mf_os_stream_keeps_messages(connection->stream))
     return 0;
   return look(connection, &frame, &lacking) != 0;
+}
+
+mf_os_stream *mf_connection_awaits(const mayfly_connection *connection) {
+  return has_message(connection) ? NULL : connection->stream;
 }
 
 int mayfly_recv_bytes(mayfly_connection *connection, size_t max_length, const void **data, size_t *size) {
@@ -422,7 +428,7 @@ int mayfly_poll(mayfly_connection *connection, int timeout_ms) {
     result = mf_deadline_take(timeout_ms, "mayfly_poll", &deadline);
   if (result < 0)
     return result;
-  if (mf_connection_has_message(connection) && !mf_os_stream_is_shut(connection->stream))
+  if (has_message(connection) && !mf_os_stream_is_shut(connection->stream))
     return 1;
   return mf_os_stream_poll(connection->stream, deadline);
 }

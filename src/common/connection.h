@@ -29,8 +29,9 @@ int mf_connection_may_send(const mayfly_connection *connection);
 int mf_connection_reads_exactly(const mayfly_connection *connection, const char *function);
 /* Ends receiving for good; the words stand already. Returns the error. */
 int mf_connection_receive_over(mayfly_connection *connection, int error);
-/* 1: the next receive need not read: a whole message is there, or reading is over. */
-int mf_connection_has_message(const mayfly_connection *connection);
+/* The stream that the next receive would have to read; NULL: it need not, since a whole message is there, or reading is
+ * over. */
+mf_os_stream *mf_connection_awaits(const mayfly_connection *connection);
 /* For who takes the stream over, and does without this connection: what there is, borrowed. MAYFLY_ENOTSUP: it keeps
  * messages. What has ended a direction is given back, in words. */
 struct mf_connection_parts {

@@ -5,75 +5,81 @@
 #include "listener.h"
 #include <stdlib.h>
 
-static int check(const mayfly_wait_item *items, size_t count) {
-  if (items == NULL && count > 0)
-    return mf_fail(MAYFLY_EINVAL, "mayfly_wait: items is NULL");
-  for (size_t i = 0; i < count; i++) {
-    if (items[i].connection != NULL && items[i].listener != NULL)
-      return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is a connection and a listener", i);
-    if (items[i].connection == NULL && items[i].listener == NULL && items[i].fd == MAYFLY_NO_FD)
-      return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is nothing", i);
-    if (items[i].connection != NULL) {
-      int result = mf_connection_check(items[i].connection, "mayfly_wait", MF_READABLE);
-      if (result < 0)
-        return result;
-    }
-  }
+static int check(const mayfly_wait_item *items, size_t i) {
+  const mayfly_wait_item *item = &items[i];
+  if (item->connection != NULL && item->listener != NULL)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is a connection and a listener", i);
+  if (item->connection != NULL)
+    return mf_connection_check(item->connection, "mayfly_wait", MF_READABLE);
+  if (item->listener == NULL && item->fd == MAYFLY_NO_FD)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_wait: item %zu is nothing", i);
   return 0;
 }
 
-static int is_ready(const mayfly_wait_item *item) {
-  if (item->connection != NULL)
-    return mf_connection_has_message(item->connection);
-  return item->listener != NULL && mf_listener_is_ready(item->listener);
-}
+struct share { /* of one item in a wait */
+  int ready;
+  unsigned places;
+};
 
-/* What an item waits for: fills its places in, returns how many it needs. */
-static size_t watch(const mayfly_wait_item *item, struct mf_os_wait_item *places) {
+/* Fills in the places for what the item waits for, unless it is ready already. */
+static struct share watch(const mayfly_wait_item *item, struct mf_os_wait_item *places) {
+  mf_os_stream *stream = NULL;
+  if (item->listener != NULL && mf_listener_is_ready(item->listener))
+    return (struct share){1, 0};
   if (item->listener != NULL)
-    return mf_listener_watch(item->listener, places);
-  *places = (struct mf_os_wait_item){.fd = item->fd};
-  if (item->connection != NULL)
-    places->stream = mf_connection_stream(item->connection);
-  return 1;
+    return (struct share){0, (unsigned)mf_listener_watch(item->listener, places)};
+  if (item->connection != NULL && (stream = mf_connection_awaits(item->connection)) == NULL)
+    return (struct share){1, 0};
+  *places = (struct mf_os_wait_item){.stream = stream, .fd = item->fd};
+  return (struct share){0, 1};
 }
 
-/* A listener that fails is ready: accept tells why. */
-static int advance(const mayfly_wait_item *item, const struct mf_os_wait_item *places, size_t count) {
-  return item->listener != NULL ? mf_listener_advance(item->listener, places, count) != 0 : places->ready;
+/* What the system has found, item by item. A listener that fails is ready: accept tells why, and what its peers failed
+ * by meanwhile. */
+static int advance(const mayfly_wait_item *items, size_t count, struct share *shares,
+                   const struct mf_os_wait_item *places) {
+  int ready = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (!shares[i].ready)
+      shares[i].ready = items[i].listener != NULL
+                            ? mf_listener_advance(items[i].listener, places, shares[i].places) != 0
+                            : places->ready;
+    ready += shares[i].ready;
+    places += shares[i].places;
+  }
+  return ready;
 }
 
 enum { FEW = 64 }; /* up to here a wait needs no memory of its own */
 
-struct share { /* of one item in a wait */
-  int ready;
-  size_t places;
-};
-
 /* One wait of the system's, over those that are not ready already: sets the shares, returns how many are ready. */
 static int wait_once(const mayfly_wait_item *items, size_t count, struct share *shares, struct mf_os_wait_item *places,
                      int64_t deadline) {
+  char words[MF_OS_WORDS_SIZE];
   size_t used = 0;
-  int found = 0;
+  int result = 0, listeners = 0;
   for (size_t i = 0; i < count; i++) {
-    shares[i] = (struct share){is_ready(&items[i]), 0};
-    found += shares[i].ready;
-    if (shares[i].ready)
-      continue;
-    shares[i].places = watch(&items[i], places + used);
+    if ((result = check(items, i)) < 0)
+      return result;
+    shares[i] = watch(&items[i], places + used);
     used += shares[i].places;
-    int64_t own = items[i].listener != NULL ? mf_listener_deadline(items[i].listener) : MF_OS_NEVER;
-    deadline = own < deadline ? own : deadline;
-  }
-  int result = mf_os_wait(places, used, found > 0 ? 0 : deadline);
-  for (size_t i = 0; result >= 0 && i < count; i++) {
     if (shares[i].ready)
+      deadline = 0;
+    if (items[i].listener == NULL)
       continue;
-    shares[i].ready = advance(&items[i], places, shares[i].places);
-    found += shares[i].ready;
-    places += shares[i].places;
+    int64_t own = mf_listener_deadline(items[i].listener);
+    deadline = own < deadline ? own : deadline;
+    listeners = 1;
   }
-  return result < 0 ? result : found;
+  result = mf_os_wait(places, used, deadline);
+  if (result < 0)
+    return result;
+  if (listeners)
+    mf_words_keep(words);
+  result = advance(items, count, shares, places);
+  if (listeners)
+    mf_words_put_back(words);
+  return result;
 }
 
 /* Places and shares lie in one block: glibc would give several of this size back to the system after each wait, and
@@ -100,20 +106,16 @@ static int wait_with_memory(mayfly_wait_item *items, size_t count, int64_t deadl
 }
 
 int mayfly_wait(mayfly_wait_item *items, size_t count, int timeout_ms) {
-  char words[MF_OS_WORDS_SIZE];
   int64_t deadline;
-  int result = check(items, count);
-  if (result == 0)
-    result = mf_deadline_take(timeout_ms, "mayfly_wait", &deadline);
-  if (result != 0)
+  if (items == NULL && count > 0)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_wait: items is NULL");
+  int result = mf_deadline_take(timeout_ms, "mayfly_wait", &deadline);
+  if (result < 0)
     return result;
-  mf_words_keep(words);
   do /* a listener may have been busy with its peers only: then it goes on */
     result = wait_with_memory(items, count, deadline);
   while (result == 0 && !mf_deadline_passed(deadline));
   for (size_t i = 0; result == 0 && i < count; i++)
     items[i].ready = 0;
-  if (result >= 0) /* what a listener's peers failed by meanwhile, its accept tells */
-    mf_words_put_back(words);
   return result;
 }

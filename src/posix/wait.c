@@ -50,13 +50,18 @@ static int not_open(mayfly_os_fd fd) {
   return mf_fail(MAYFLY_EBADF, "wait for descriptor %lld: it is not open", (long long)fd);
 }
 
-/* poll(2) would pass over a negative number in silence. */
-static int check(const struct mf_os_wait_item *items, size_t count) {
+/* How many places they take; poll(2) would pass over a negative number in silence. No more memory than for those is
+ * asked for: with twice as many, for thousands of items, glibc would give it back to the system after each wait and
+ * take it anew for the next. */
+static int count_places(const struct mf_os_wait_item *items, size_t count, size_t *places) {
+  *places = count;
   if (count > INT_MAX / 2)
     return mf_fail(MAYFLY_EINVAL, "wait for %zu things: too many", count);
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < count; i++) {
     if (items[i].stream == NULL && items[i].listener == NULL && (items[i].fd < 0 || items[i].fd > INT_MAX))
       return not_open(items[i].fd);
+    *places += items[i].listener != NULL;
+  }
   return 0;
 }
 
@@ -75,24 +80,15 @@ static int collect(struct mf_os_wait_item *items, size_t count, const struct pol
   return ready;
 }
 
-/* How many places they take. No more than that is asked of malloc: with twice as many, for thousands of items, glibc
- * would give the memory back to the system after each wait and take it anew for the next. */
-static size_t places(const struct mf_os_wait_item *items, size_t count) {
-  size_t most = count;
-  for (size_t i = 0; i < count; i++)
-    most += items[i].listener != NULL;
-  return most;
-}
-
 int mf_os_wait(struct mf_os_wait_item *items, size_t count, int64_t deadline) {
   enum { FEW = 64 };
   struct pollfd few[2 * FEW];
   struct pollfd *polled = few;
-  size_t used = 0;
-  int result = check(items, count);
+  size_t places, used = 0;
+  int result = count_places(items, count, &places);
   if (result < 0)
     return result;
-  if (count > FEW && (polled = calloc(places(items, count), sizeof *polled)) == NULL)
+  if (count > FEW && (polled = calloc(places, sizeof *polled)) == NULL)
     return mf_fail(MAYFLY_ENOMEM, "wait for %zu things: no memory", count);
   for (size_t i = 0; i < count; i++)
     used += prepare(&items[i], &polled[used]);

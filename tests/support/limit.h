@@ -3,7 +3,10 @@
 #ifndef LIMIT_H
 #define LIMIT_H
 
-/* As many as the system lets it have, from now on. Windows counts none. */
-void limit_raise(void);
+#include <stddef.h>
+
+/* As many as the system lets it have, from now on: how many that is. Windows counts none; more than a few thousand take
+ * long there. */
+size_t limit_raise(void);
 
 #endif

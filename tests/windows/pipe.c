@@ -206,6 +206,28 @@ static void a_wait_over_a_hundred_pipes_and_eighty_handles_tells_which(void **st
     CloseHandle(events[i]);
 }
 
+enum { THOUSAND = 1000 };
+
+static void a_wait_over_a_thousand_ends_tells_which(void **state) {
+  static mayfly_wait_item items[THOUSAND];
+  static mayfly_connection *ends[THOUSAND / 2][2];
+  static const size_t chosen[] = {THOUSAND - 1, 0, THOUSAND / 2};
+  (void)state;
+  for (int i = 0; i < THOUSAND; i++) {
+    if (i % 2 == 0)
+      assert_ok(mayfly_pipe(1, ends[i / 2]));
+    items[i] = (mayfly_wait_item){.connection = ends[i / 2][i % 2]};
+  }
+  assert_int_equal(mayfly_wait(items, THOUSAND, 0), 0);
+  for (int i = 0; i < 3; i++) {
+    assert_ok(mayfly_send_bytes(ends[chosen[i] / 2][1 - chosen[i] % 2], "x", 1));
+    assert_int_equal(mayfly_wait(items, THOUSAND, MAYFLY_FOREVER), i + 1);
+    assert_true(items[chosen[i]].ready);
+  }
+  for (int i = 0; i < THOUSAND / 2; i++)
+    close_ends(ends[i]);
+}
+
 static void an_empty_message_that_a_wait_has_seen_is_received_once(void **state) {
   (void)state;
   mayfly_connection *ends[2];
@@ -457,6 +479,7 @@ int main(void) {
       test(a_shutdown_from_another_thread_ends_whatever_blocks),
       test(a_shutdown_from_another_thread_ends_an_accept),
       test(a_wait_over_a_hundred_pipes_and_eighty_handles_tells_which),
+      test(a_wait_over_a_thousand_ends_tells_which),
       test(an_empty_message_that_a_wait_has_seen_is_received_once),
       test(listeners_of_both_families_a_process_and_a_socket_are_waited_for_together),
       test(messages_of_every_size_come_back_over_both_kinds),

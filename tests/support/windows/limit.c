@@ -2,4 +2,6 @@
 /* limit.c - handles are not counted here. */
 #include "../limit.h"
 
-void limit_raise(void) {}
+size_t limit_raise(void) {
+  return 4000;
+}
