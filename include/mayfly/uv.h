@@ -69,7 +69,8 @@
  * Signals
  * -------
  * On POSIX a peer that is gone never raises SIGPIPE. mayfly can be built to use libuv's own streams instead of polling
- * (the CMake option MAYFLY_UV_STREAM, for its tests): those do raise it, so such a program must ignore SIGPIPE.
+ * (the CMake option MAYFLY_UV_STREAM, for its tests): those do raise it, so such a program must ignore SIGPIPE,
+ * and a reset may come as MAYFLY_EOF.
  *
  * Errors
  * ------

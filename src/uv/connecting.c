@@ -21,6 +21,7 @@ struct mf_uv_connecting {
   mf_os_stream *stream; /* not connected yet; NULL: none */
   struct mf_uv_watch watch;
   int resolving, watching;
+  int error; /* of the last address that was tried */
 };
 
 static struct mf_uv_connecting *connecting_of(const mayfly_uv_connection *connection) {
@@ -56,7 +57,8 @@ static void on_unwatched(struct mf_uv_watch *watch) {
     mf_uv_connection_close_handle(connecting->connection);
     return;
   }
-  if (mf_os_connect_finish(stream) == 0) {
+  connecting->error = mf_os_connect_finish(stream);
+  if (connecting->error == 0) {
     met(connecting, stream);
     return;
   }
@@ -80,7 +82,7 @@ static void await(struct mf_uv_connecting *connecting) {
     connecting->watching = 1;
 }
 
-/* Nonzero: it failed, in words, and the next one may be tried. */
+/* Nonzero: it failed, in words, and the next one may be tried. Else `connecting` may be gone. */
 static int try_one(struct mf_uv_connecting *connecting, const mayfly_address *numeric) {
   mf_os_stream *stream = NULL;
   int result = mf_os_connect_start(numeric, connecting->endpoint.options.flags, &stream);
@@ -90,7 +92,7 @@ static int try_one(struct mf_uv_connecting *connecting, const mayfly_address *nu
     return 0;
   }
   if (result < 0)
-    return result;
+    return connecting->error = result;
   connecting->stream = stream;
   if (result == 0)
     met(connecting, stream);
@@ -125,25 +127,20 @@ static void numeric_of(const struct addrinfo *entry, uint16_t port, mayfly_addre
 /* The words of the last failure stand when there is no further one. */
 static void try_next(struct mf_uv_connecting *connecting) {
   const struct addrinfo *entry;
-  int result = MAYFLY_EADDRNOTAVAIL;
   while ((entry = nth(connecting->list, connecting->tried++)) != NULL) {
     mayfly_address numeric;
     numeric_of(entry, connecting->address.port, &numeric);
-    result = try_one(connecting, &numeric);
-    if (result == 0)
+    if (try_one(connecting, &numeric) == 0)
       return;
   }
-  mf_uv_opening_failed(connecting->connection, result);
+  mf_uv_opening_failed(connecting->connection, connecting->error);
 }
 
 static void on_retry(struct mf_uv_alarm *alarm) {
   struct mf_uv_connecting *connecting = MF_UV_OF(alarm, struct mf_uv_connecting, retry);
   const mayfly_address numeric = connecting->numeric;
-  int result = try_one(connecting, &numeric);
-  if (result < 0 && connecting->list != NULL)
+  if (try_one(connecting, &numeric) < 0)
     try_next(connecting);
-  else if (result < 0)
-    mf_uv_opening_failed(connecting->connection, result);
 }
 
 /* ---- the host ---- */
@@ -187,9 +184,8 @@ void mf_uv_connecting_begin(mayfly_uv_connection *connection) {
     resolve(connecting);
     return;
   }
-  int result = try_one(connecting, &connecting->address);
-  if (result < 0)
-    mf_uv_opening_failed(connection, result);
+  if (try_one(connecting, &connecting->address) < 0)
+    try_next(connecting); /* of none */
 }
 
 /* ---- the end of it ---- */
