@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* tempfile.h - temporary directories and names, and what vanishes with the process: Python's tempfile.
+/* tempfile.h - temporary files, directories and names, and what vanishes with the process: Python's tempfile.
  *
  * Calling sequence
  * ----------------
+ * A program that needs a file while it runs
+ *
+ *  - calls mayfly_temporary_file(), or mayfly_spooled_temporary_file() where it is mostly small, and has a file that no
+ *    name leads to; or mayfly_named_temporary_file() where others are to open it by mayfly_file_path();
+ *  - writes, seeks and reads with mayfly_file_write() and its like, or asks for a descriptor or a FILE;
+ *  - ends it with mayfly_file_close(), and the file is gone; or before that gives it a lasting name at once and whole,
+ *    with mayfly_file_persist().
+ *
+ *      mayfly_file *file;
+ *      if (mayfly_temporary_file(NULL, &file) < 0)
+ *        return report(mayfly_last_error());
+ *      ... mayfly_file_write(file, data, size) ...
+ *      if (mayfly_file_persist(file, "report.txt", MAYFLY_MODE_NEW, 0) < 0)
+ *        ...
+ *      mayfly_file_close(file);
+ *
  * A program that needs a directory of its own
  *
  *  - calls mayfly_mkdtemp() and gets the absolute path of a fresh one, that only this user may enter;
@@ -55,6 +71,7 @@
 #define MAYFLY_TEMPFILE_H
 
 #include <mayfly/base.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -129,6 +146,17 @@ MAYFLY_API int mayfly_settempdir(const char *dir);
  * MAYFLY_ELOOP: a name can't be looked at there. MAYFLY_EMFILE, MAYFLY_ENOMEM, MAYFLY_EIO. */
 MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
 
+/* Makes a file that only this user may read or write, and opens it for both: mode 0600, exactly and from the first
+ * moment, whatever the umask. On Windows: an access list of its own for the user, SYSTEM and the administrators.
+ * `options` NULL: all defaults. *fd is yours (mayfly_os_fd_close()), and *path, which is absolute, too (mayfly_free());
+ * so is the file, which nobody removes for you. Stands for mkstemp().
+ *
+ * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`; an output that is NULL. MAYFLY_EEXIST: all names that were tried
+ * are taken. MAYFLY_ENOENT: `dir` is not there, or there is no usable temporary directory. MAYFLY_ENOTDIR: `dir` is no
+ * directory. MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EMFILE, MAYFLY_EIO:
+ * open(2) could not. MAYFLY_ENOMEM. */
+MAYFLY_API int mayfly_mkstemp(const mayfly_temp_options *options, mayfly_os_fd *fd, char **path);
+
 /* Makes a directory that only this user may enter: mode 0700, exactly and from the first moment, whatever the umask. On
  * Windows: an access list of its own for the user, SYSTEM and the administrators. `options` NULL: all defaults. *path
  * is absolute and yours (mayfly_free()); so is the directory, which nobody removes for you. Stands for mkdtemp().
@@ -139,11 +167,164 @@ MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
  * could not. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_mkdtemp(const mayfly_temp_options *options, char **path);
 
-/* Removes now what would be removed at exit, the newest first: the names of all AF_UNIX listeners of this process and
- * the directory that arbitrary addresses live in. Listeners that other threads use lose their names only; accepted
- * connections live on, later closes succeed, and what is made afterwards is known again. For programs that leave by
- * _exit() or from their own signal handling; not to be called in a signal handler itself. Python has no such function:
- * its parts are atexit and the exit hooks of multiprocessing.util.
+/* A temporary file that is open for reading and writing. One thread at a time. What its functions may return besides
+ * what stands with each: MAYFLY_EINVAL where `file` or a needed argument is NULL, MAYFLY_EBADF after
+ * mayfly_file_release(), and what the system says: MAYFLY_EIO, MAYFLY_ENOSPC, MAYFLY_ENOMEM. */
+typedef struct mayfly_file mayfly_file;
+
+/* A file that no name leads to, so nothing of it is ever left: O_TMPFILE where the file system has it (it is tried each
+ * time), else made under a name that is taken away at once. On Windows the name stays to be seen until the file is
+ * closed, if only by a power cut. Flags: MAYFLY_TEMP_MEMORY. `options` NULL: all defaults; prefix and suffix count
+ * where there is a name. *file is yours: mayfly_file_close(). Stands for TemporaryFile.
+ *
+ * The errors of mayfly_mkstemp(). MAYFLY_ECANCELED: the process is ending. */
+MAYFLY_API int mayfly_temporary_file(const mayfly_temp_options *options, mayfly_file **file);
+
+/* A file as mayfly_mkstemp() makes it, which mayfly_file_close() removes, or else the end of this process. Flags:
+ * MAYFLY_TEMP_KEEP, MAYFLY_TEMP_REOPENABLE, MAYFLY_TEMP_CRASH_SAFE. `options` NULL: all defaults. *file is yours:
+ * mayfly_file_close(). Stands for NamedTemporaryFile.
+ *
+ * On Windows a file without MAYFLY_TEMP_KEEP and MAYFLY_TEMP_REOPENABLE is removed by the system with its last
+ * descriptor, even after a crash, and another program can open it only if it shares deleting.
+ *
+ * The errors of mayfly_mkstemp(). MAYFLY_ECANCELED: the process is ending. */
+MAYFLY_API int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file);
+
+/* A file in memory, which becomes one without a name, as mayfly_temporary_file() makes it, before more than `max_size`
+ * bytes would be in it, when its descriptor is asked for, or by mayfly_file_rollover(). `max_size` 0: never by size. No
+ * flags. `options` NULL: all defaults; whether `dir` can be used is seen when it rolls over. *file is yours:
+ * mayfly_file_close(). Stands for SpooledTemporaryFile.
+ *
+ * All reads, writes, seeks and truncates do the same before and after. A write or a truncate that would roll over and
+ * can't leaves content and position as they were.
+ *
+ * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`. MAYFLY_ENOENT: there is no usable temporary directory.
+ * MAYFLY_ENOMEM. Where it rolls over: the errors of mayfly_temporary_file(). */
+MAYFLY_API int mayfly_spooled_temporary_file(const mayfly_temp_options *options, size_t max_size, mayfly_file **file);
+
+/* Reads at the position, which moves on. How many bytes that were: fewer than `size` near the end, 0 at or behind it.
+ * Stands for read(size). */
+MAYFLY_API int64_t mayfly_file_read(mayfly_file *file, void *buffer, size_t size);
+
+/* Writes all of it at the position, which moves on; what lies between the end and the position becomes zeros. On
+ * failure the position stays; how much was written is not said, but of a spooled file in memory: nothing. Stands for
+ * write(). */
+MAYFLY_API int mayfly_file_write(mayfly_file *file, const void *data, size_t size);
+
+/* mayfly_file_read() at `offset`; the position stays. Stands for os.pread(). MAYFLY_EINVAL: a negative offset. */
+MAYFLY_API int64_t mayfly_file_pread(mayfly_file *file, void *buffer, size_t size, int64_t offset);
+
+/* mayfly_file_write() at `offset`; the position stays. Stands for os.pwrite(). MAYFLY_EINVAL: a negative offset. */
+MAYFLY_API int mayfly_file_pwrite(mayfly_file *file, const void *data, size_t size, int64_t offset);
+
+/* Reads until a newline is read, the file ends, or `size` - 1 bytes are in `buffer`, and adds a NUL. How many bytes
+ * without that NUL, 0 at the end; a longer line comes in pieces, of which the last ends in the newline. Stands for
+ * readline(). MAYFLY_EINVAL: `size` below 2. */
+MAYFLY_API int64_t mayfly_file_readline(mayfly_file *file, char *buffer, size_t size);
+
+/* Moves the position to `offset` from the beginning, itself or the end (SEEK_SET, SEEK_CUR, SEEK_END), which may be
+ * behind the end; the new position. Stands for seek(). MAYFLY_EINVAL: a position before the beginning or beyond
+ * INT64_MAX, another whence; the position stays. */
+MAYFLY_API int64_t mayfly_file_seek(mayfly_file *file, int64_t offset, int whence);
+
+/* The position. Stands for tell(). */
+MAYFLY_API int64_t mayfly_file_tell(mayfly_file *file);
+
+/* Makes the file `size` bytes large (-1: as many as the position says), with zeros where it grows. The position stays.
+ * Stands for truncate(). MAYFLY_EINVAL: less than -1. */
+MAYFLY_API int mayfly_file_truncate(mayfly_file *file, int64_t size);
+
+/* Returns when what was written is on the disk; of what is in memory nothing is. Stands for os.fsync(). */
+MAYFLY_API int mayfly_file_sync(mayfly_file *file);
+
+/* Takes a spooled file out of memory, now; any other is as it should be. Stands for rollover(). The errors of
+ * mayfly_temporary_file(), and then nothing has changed. */
+MAYFLY_API int mayfly_file_rollover(mayfly_file *file);
+
+/* 0: a spooled file that is in memory. 1: any other. Stands for _rolled. */
+MAYFLY_API int mayfly_file_rolled(const mayfly_file *file);
+
+/* The file's name, absolute; borrowed, until it is persisted or closed. NULL: it has none, or is another object's
+ * (mayfly_file_reopen()). Stands for name. */
+MAYFLY_API const char *mayfly_file_path(const mayfly_file *file);
+
+/* The descriptor, borrowed until the file is closed, released or persisted; a spooled file rolls over first. The
+ * position is put on it now; afterwards the two part. Stands for fileno(). */
+MAYFLY_API int mayfly_file_os_fd(mayfly_file *file, mayfly_os_fd *fd);
+
+/* A FILE on a duplicate of the descriptor, which lives until you fclose() it, whatever becomes of `file`; a spooled
+ * file rolls over first. It begins at the position; afterwards the two part. `mode` is "r", "w", "r+" or "w+", with or
+ * without "b"; none truncates. FILEs belong to a C runtime: program and library must share it (Windows). Stands for the
+ * file object itself. MAYFLY_EINVAL: another mode. MAYFLY_EMFILE. */
+MAYFLY_API int mayfly_file_stream(mayfly_file *file, const char *mode, FILE **stream);
+
+/* The same file in an object of its own, with a position of its own, at 0; a spooled file rolls over first. A released
+ * file can be opened again too. *again is yours, mayfly_file_close(); closing it removes nothing, whichever is closed
+ * first. Python opens the name again.
+ *
+ * MAYFLY_ESTOLEN: the name leads to another file. MAYFLY_ENOENT: it is gone. MAYFLY_EACCES: the mode was changed.
+ * MAYFLY_EMFILE. */
+MAYFLY_API int mayfly_file_reopen(mayfly_file *file, mayfly_file **again);
+
+/* Closes the descriptor; the name stays, for others, until mayfly_file_close(). For programs that can't open a file
+ * that somebody has open (Windows). Needs MAYFLY_TEMP_KEEP or MAYFLY_TEMP_REOPENABLE. Again: nothing. Stands for
+ * close() with delete_on_close=False.
+ *
+ * MAYFLY_EINVAL: the file has neither flag, or is no longer this process's: it was cleaned up, or is the parent's of a
+ * forked child. MAYFLY_EIO, MAYFLY_ENOSPC: what was written did not reach the disk; it is released all the same. */
+MAYFLY_API int mayfly_file_release(mayfly_file *file);
+
+/* The file stays for good under its name, and the object ends, as by mayfly_file_close(). *fd is yours then, at the
+ * position; `fd` NULL: it is closed. Needs MAYFLY_TEMP_KEEP or MAYFLY_TEMP_REOPENABLE, on every system.
+ *
+ * MAYFLY_EINVAL: the file has neither flag, is MAYFLY_TEMP_CRASH_SAFE (persist it: it lies where a sweep would remove
+ * it), or is no longer this process's. MAYFLY_EBADF: it was released, and `fd` is not NULL. The object lives on then.
+ * MAYFLY_EIO, MAYFLY_ENOSPC, where `fd` is NULL: what was written did not reach the disk; the object has ended. */
+MAYFLY_API int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd);
+
+/* What a persist may do besides giving the name. */
+#define MAYFLY_PERSIST_NOREPLACE (1u << 0) /* MAYFLY_EEXIST where something has the name already */
+#define MAYFLY_PERSIST_SYNC      (1u << 1) /* content and name are on the disk when it returns */
+
+/* The modes that are no bits of chmod(2). For the owner only: 0600, of a directory 0700; on Windows the owner's own
+ * access list. */
+#define MAYFLY_MODE_PRIVATE      0
+/* What open(2) or mkdir(2) gives: 0666 or 0777 less the umask; on Windows the directory's access list. */
+#define MAYFLY_MODE_NEW          (-1)
+
+/* Gives the file the lasting name `path`, at once and whole, or not at all: who looks finds what was there before or
+ * the new file with all its content and its `mode`: MAYFLY_MODE_PRIVATE, MAYFLY_MODE_NEW or the bits of chmod(2).
+ * `flags`: MAYFLY_PERSIST_*. Afterwards the file is open under that name, mayfly_file_path(), and closing it removes
+ * nothing. A relative path counts from the working directory; a link at `path` is replaced, not followed. Python has
+ * only os.replace(), and for files without a name nothing.
+ *
+ * A file without a name is linked, or, where it can't be (another file system, memory, Windows), copied under a random
+ * name beside `path` and renamed; a named one is renamed (on Windows without MAYFLY_TEMP_REOPENABLE: copied). After a
+ * copy, descriptors and FILEs that were given out are the old file's. A kill -9 in that moment may leave the random
+ * name.
+ *
+ * On failure all is as it was, mode 0600 included. MAYFLY_EEXIST: see MAYFLY_PERSIST_NOREPLACE. MAYFLY_EXDEV: a named
+ * file, and `path` is on another file system. MAYFLY_EISDIR: `path` is a directory. MAYFLY_ENOENT, MAYFLY_ENOTDIR,
+ * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there.
+ * MAYFLY_ESTOLEN: the file's own name leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened
+ * again, or one that is no longer this process's. MAYFLY_ECANCELED: the process is ending. One exception: where
+ * MAYFLY_PERSIST_SYNC fails at the directory, with MAYFLY_EIO, the file has its name, but a crash may undo that. */
+MAYFLY_API int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned flags);
+
+/* Closes the file and removes its name, if it has one that is to be removed and still leads to it; a name that has gone
+ * already, or that is a stranger's now, is no failure. The object is gone whatever this returns. NULL: nothing. Stands
+ * for close().
+ *
+ * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_EBUSY (Windows: somebody holds it): the name can't be removed now;
+ * mayfly_cleanup() or the end of the process tries again. MAYFLY_EIO, MAYFLY_ENOSPC: what was written did not reach the
+ * disk. */
+MAYFLY_API int mayfly_file_close(mayfly_file *file);
+
+/* Removes now what would be removed at exit, the newest first: named temporary files, the names of all AF_UNIX
+ * listeners of this process and the directory that arbitrary addresses live in. Listeners that other threads use lose
+ * their names only; accepted connections live on, later closes succeed, and what is made afterwards is known again. For
+ * programs that leave by _exit() or from their own signal handling; not to be called in a signal handler itself. Python
+ * has no such function: its parts are atexit and the exit hooks of multiprocessing.util.
  *
  * The rest is still removed where one thing fails; the first failure is returned. MAYFLY_ESTOLEN: the directory's name
  * now belongs to something else and was left alone. MAYFLY_ENOTEMPTY: somebody put a directory into the directory.

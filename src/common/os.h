@@ -21,6 +21,8 @@
 #include <mayfly/address.h>
 #include <mayfly/base.h>
 #include <mayfly/connection.h>
+#include <mayfly/tempfile.h>
+#include <stdio.h>
 
 /* ---- process.c: time, identity, locks, words, the end of the process ---------- */
 
@@ -75,6 +77,7 @@ mf_hmac_fn mf_os_hmac; /* see digest.h; absent digest: MAYFLY_ENOTSUP */
 enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
+size_t mf_os_path_directory_size(const char *path);         /* so many bytes of an absolute path are its directory */
 int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
@@ -83,10 +86,55 @@ int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no 
 
 /* ---- file.c: what was opened is known by identity, not by name --------------- */
 
-int mf_os_file_create(const char *path, mayfly_os_fd *fd);            /* owner only, read and write; MAYFLY_EEXIST */
-int mf_os_file_write(mayfly_os_fd fd, const void *data, size_t size); /* all of it */
-/* Closes, and removes the name if it still leads to fd's file. MAYFLY_ESTOLEN: a stranger was left. */
-int mf_os_file_discard(mayfly_os_fd fd, const char *path);
+/* Who a file or directory is. While a descriptor of it is held nobody else can be the same; afterwards ids are used
+ * again, and only the time of birth tells. */
+struct mf_os_identity {
+  uint64_t volume;
+  uint64_t file[2];
+  int64_t born_ns; /* 0: not asked for, or the system does not say; then it is not compared */
+};
+
+enum {
+  MF_OS_FILE_DELETE_ON_CLOSE = 1u << 0 /* Windows: FILE_FLAG_DELETE_ON_CLOSE; POSIX: nothing, who made it removes it */
+};
+/* Exclusively, for reading and writing, for the owner only whatever the umask, and from the first moment.
+ * MAYFLY_EEXIST: something has that name. Of `identity` all but the birth is filled; NULL: not wanted. */
+int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct mf_os_identity *identity);
+/* In that directory, so that mf_os_file_link may give it a name there. MAYFLY_ENOTSUP: do it by name, with
+ * MF_OS_FILE_DELETE_ON_CLOSE, then mf_os_file_unname. */
+int mf_os_file_create_unnamed(const char *directory, mayfly_os_fd *fd);
+int mf_os_file_create_in_memory(mayfly_os_fd *fd); /* MAYFLY_ENOTSUP: as usual, then */
+/* Takes the name of a file just made away, which stays open. Windows: nothing, the name goes with the descriptor. */
+int mf_os_file_unname(mayfly_os_fd fd, const char *path);
+/* The same file once more, with a position of its own. `path` NULL: it has no name. `fd` MAYFLY_NO_FD: it is known by
+ * `path` and `identity` alone. MAYFLY_ESTOLEN: the name leads to another file. */
+int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity, mayfly_os_fd *again);
+/* With the birth, for who is about to give the descriptor up. Of a directory too. */
+int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity);
+/* Takes the name away if it still leads to that file; `fd`, which stays open, or MAYFLY_NO_FD. 1: removed, or will be
+ * when the last descriptor is closed (Windows). 0: the name was gone, or is a stranger's, who was left alone.
+ * MAYFLY_EBUSY: somebody holds the file so that it can't be (Windows); tried for a moment. A file that is read-only
+ * goes too. */
+int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity);
+/* MAYFLY_MODE_PRIVATE, MAYFLY_MODE_NEW or the bits of chmod(2); `path` is the name that the file is about to have:
+ * Windows takes MAYFLY_MODE_NEW from its directory, and of the bits only whether the owner may write. */
+int mf_os_file_set_mode(mayfly_os_fd fd, int mode, const char *path);
+/* Gives a name to a file without one; MAYFLY_EEXIST. MAYFLY_ENOTSUP, MAYFLY_EXDEV: copy it. */
+int mf_os_file_link(mayfly_os_fd fd, const char *path);
+/* At once or not at all; `from` must lead to fd's file (MAYFLY_ESTOLEN). Of `flags` MAYFLY_PERSIST_NOREPLACE counts:
+ * MAYFLY_EEXIST. MAYFLY_EXDEV comes before MAYFLY_ENOTSUP: copy it (Windows, MF_OS_FILE_DELETE_ON_CLOSE). */
+int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigned flags);
+/* The directory that an absolute path lies in, for mf_os_file_sync to put on the disk what names are in it. Windows:
+ * MAYFLY_NO_FD, there is nothing to be done. */
+int mf_os_file_parent(const char *path, mayfly_os_fd *directory);
+int64_t mf_os_file_read_at(mayfly_os_fd fd, void *buffer, size_t size, int64_t offset);  /* how many; 0: the end */
+int mf_os_file_write_at(mayfly_os_fd fd, const void *data, size_t size, int64_t offset); /* all of it */
+int64_t mf_os_file_size(mayfly_os_fd fd);
+int mf_os_file_truncate(mayfly_os_fd fd, int64_t size); /* or extend, with zeros */
+int mf_os_file_seek(mayfly_os_fd fd, int64_t offset);   /* the descriptor's own position, when it is handed out */
+int mf_os_file_sync(mayfly_os_fd fd);                   /* MAYFLY_NO_FD: nothing */
+/* On a duplicate, whose closing leaves `fd` open; `mode` as for fdopen(3), without "a". */
+int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream);
 MF_PRIVATE int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
 int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable);
 

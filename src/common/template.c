@@ -32,6 +32,7 @@ int mf_template_init(const char *directory, const char *prefix, const char *suff
   template->path = path;
   if (path == NULL)
     return mf_fail(MAYFLY_ENOMEM, "make a name in %s: no memory", directory);
+  template->directory_size = directory_size;
   char *end = append(path, directory, directory_size);
   if (directory_size > 0 && end[-1] != '/')
     *end++ = '/';

@@ -86,6 +86,11 @@ int mf_os_path_absolute(const char *path, char **absolute) {
   return 0;
 }
 
+size_t mf_os_path_directory_size(const char *path) {
+  size_t size = (size_t)(strrchr(path, '/') - path);
+  return size > 0 ? size : 1;
+}
+
 int mf_os_path_exists(const char *path) {
   struct stat status;
   if (lstat(path, &status) == 0)

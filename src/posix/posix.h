@@ -6,6 +6,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifndef __LP64__ /* where it is so, off_t has 64 bits anyway */
+#define _FILE_OFFSET_BITS 64
+#endif
 
 #include "../common/error.h"
 #include "../common/os.h"

@@ -110,6 +110,13 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error) {
                                                                                                : error;
 }
 
+size_t mf_os_path_directory_size(const char *path) {
+  size_t size = strlen(path);
+  while (size > 1 && path[size - 1] != '\\' && path[size - 1] != '/')
+    size--;
+  return size > 1 && path[size - 2] != ':' ? size - 1 : size; /* a drive's root keeps its separator */
+}
+
 int mf_os_path_exists(const char *path) {
   wchar_t *wide;
   int result = mf_win32_path(path, &wide);

@@ -174,5 +174,5 @@ int main(int argc, char **argv) {
   int status = argc < 2 ? tool_misuse("a command is missing") : run_command(argc, argv);
   if (status == TOOL_USAGE)
     fputs("Try 'mayfly --help' or 'mayfly COMMAND --help'.\n", stderr);
-  return status;
+  return status >= TOOL_RAN ? status - TOOL_RAN : status;
 }
