@@ -99,8 +99,7 @@ static int check_name(const mayfly_temp_options *options) {
   static const char reserved[] = ".mayfly-"; /* what a sweep takes for a dead process's directory */
   if (strncmp(options->prefix, reserved, sizeof reserved - 1) == 0)
     return mf_fail(MAYFLY_EINVAL, "the prefix \"%s\" begins with \"%s\", which is reserved", options->prefix, reserved);
-  int result = mf_os_name_check(options->prefix);
-  return result < 0 ? result : mf_os_name_check(options->suffix);
+  return mf_os_name_check(options->prefix, options->suffix);
 }
 
 /* The directory to make it in, yours to free. */
