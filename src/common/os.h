@@ -137,7 +137,7 @@ int mf_os_file_seek(mayfly_os_fd fd, int64_t offset);   /* the descriptor's own 
 int mf_os_file_sync(mayfly_os_fd fd);                   /* MAYFLY_NO_FD: nothing */
 /* On a duplicate, whose closing leaves `fd` open; `mode` as for fdopen(3), without "a". */
 int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream);
-int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
+MF_PRIVATE int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
 int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable);
 
 /* ---- directory.c: held by a descriptor, removed with all that is in it -------- */
@@ -193,7 +193,8 @@ int mf_os_listener_is_shut(const mf_os_listener *listener);
 int mf_os_listener_remove_name(mf_os_listener *listener);
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
 /* For a loop. POSIX: *fd, borrowed, is readable while accept may succeed. Windows: *fd is MAYFLY_NO_FD, and `ready` is
- * called once, from a thread of the system's, as soon as accept may succeed; then watch again. Not after the close. */
+ * called once, from a thread of the system's, as soon as accept may succeed; then watch again. NULL, or the close, ends
+ * the watch; when they return, it is not being called. */
 MF_PRIVATE int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context), void *context,
                                     mayfly_os_fd *fd);
 
@@ -231,6 +232,9 @@ int mf_os_stream_is_shut(const mf_os_stream *stream);
 MF_PRIVATE mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
 MF_PRIVATE int mf_os_stream_close(mf_os_stream *stream);
 MF_PRIVATE mayfly_os_fd mf_os_stream_release(mf_os_stream *stream); /* the stream is freed, its descriptor lives */
+MF_PRIVATE int mf_os_stream_is_inet(const mf_os_stream *stream);    /* nonzero: over AF_INET */
+/* Another descriptor that leads to the same stream, not inheritable: for libuv, which closes what it was given. */
+MF_PRIVATE int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd);
 
 /* ---- wait.c ------------------------------------------------------------------ */
 
