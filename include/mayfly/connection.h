@@ -130,7 +130,7 @@ typedef struct mayfly_endpoint_options {
    * together. MAYFLY_FOREVER: no limit. Default: 20000. */
   int open_timeout_ms;
   /* Listeners: how many peers the system keeps that have not been accepted yet, listen(2). Default: the system's
-   * maximum. */
+   * maximum. On Windows: a pipe keeps 8 at most; who comes then waits in its connect, until its own deadline. */
   int backlog;
   /* Listeners: how many peers may be proving the key at once; one more takes the place of the one that has been at it
    * longest. Default: 64. */
@@ -141,9 +141,11 @@ typedef struct mayfly_endpoint_options {
    * But what was read ahead is known to mayfly_poll() and mayfly_wait() only, so neither poll(2) on the descriptor nor
    * another process that shares it works any more. Default: none. */
   size_t readahead;
-  /* For endpoints on an event loop; no function of this header looks at it. */
+  /* For endpoints on a loop (<mayfly/uv.h>); no function of this header looks at it: a queue of more bytes takes
+   * nothing more. Default: 1 MiB. */
   size_t queue_high;
-  /* For endpoints on an event loop; no function of this header looks at it. */
+  /* For endpoints on a loop; no function of this header looks at it: a queue that was above `queue_high` has drained
+   * when no more bytes than these are left. Default: a quarter of that. */
   size_t queue_low;
   /* Decides on the peer before the key is asked for, and before anything is sent: 0 lets it in, anything else is
    * MAYFLY_EPEER. It is called inside mayfly_accept(), mayfly_wait() or mayfly_connect(), and must not use the
@@ -320,7 +322,11 @@ MAYFLY_API int mayfly_connection_close(mayfly_connection *connection);
  *
  * MAYFLY_ETIMEDOUT: not a byte has left, so the message may be sent again. MAYFLY_EPIPE: the peer is gone; or time ran
  * out inside this message or an earlier one, and no later one can be right. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL:
- * `data` NULL with a size; an end that only receives. On Windows: MAYFLY_EMSGSIZE, over 4 GiB on a message pipe. */
+ * `data` NULL with a size; an end that only receives.
+ *
+ * On Windows: MAYFLY_EPIPE, not MAYFLY_ETIMEDOUT, whenever time ran out in a send that had to wait, since the system
+ * does not tell how much of a cancelled one has left. MAYFLY_ENOMEM: more than the system can hold at once; nothing has
+ * left, a smaller one may. MAYFLY_EMSGSIZE: over 4 GiB on a message pipe. */
 MAYFLY_API int mayfly_send_bytes(mayfly_connection *connection, const void *data, size_t size);
 
 /* Sends `count` slices, one after the other, as one message, without putting them together first. `slices` may be NULL

@@ -43,12 +43,14 @@ static const char *keep(const char *path) {
 static int probe(const char *path) {
   static const char text[] = "blat"; /* Python's */
   mayfly_os_fd fd;
-  int result = mf_os_file_create(path, &fd);
+  struct mf_os_identity identity;
+  int result = mf_os_file_create(path, 0, &fd, &identity);
   if (result < 0)
     return result;
-  result = mf_os_file_write(fd, text, sizeof text - 1);
-  int removed = mf_os_file_discard(fd, path);
-  return result < 0 ? result : removed;
+  result = mf_os_file_write_at(fd, text, sizeof text - 1, 0);
+  int removed = mf_os_file_remove(fd, path, &identity);
+  mf_os_fd_close(fd);
+  return result < 0 || removed >= 0 ? result : removed;
 }
 
 static int try_names(struct mf_template *template) {

@@ -4,11 +4,13 @@
 #define MF_TEMPLATE_H
 
 #include <mayfly/tempfile.h>
+#include <stddef.h>
 
 struct mf_template {
   char *path;
-  char *random;   /* into path: where its eight random characters are */
-  unsigned flags; /* MAYFLY_TEMP_*: those of the options that it was made from */
+  char *random;          /* into path: where its eight random characters are */
+  size_t directory_size; /* so many bytes of path are the directory */
+  unsigned flags;        /* MAYFLY_TEMP_*: those of the options that it was made from */
 };
 
 /* DIRECTORY/PREFIX????????SUFFIX, not filled in yet. On failure the template is clear. */

@@ -11,9 +11,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -95,12 +97,28 @@ int __wrap_mkdir(const char *path, mode_t mode) {
 }
 
 WRAP(int, fstat, (int fd, struct stat *status), (fd, status), -1)
+WRAP(int, fstatat, (int directory, const char *path, struct stat *status, int flags), (directory, path, status, flags),
+     -1)
 WRAP(int, lstat, (const char *path, struct stat *status), (path, status), -1)
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
 WRAP(int, fchmodat, (int directory, const char *path, mode_t mode, int flags), (directory, path, mode, flags), -1)
 WRAP(int, flock, (int fd, int operation), (fd, operation), -1)
 WRAP(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size), -1)
 WRAP(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size), -1)
+WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t offset), (fd, data, size, offset), -1)
+WRAP(ssize_t, pread, (int fd, void *buffer, size_t size, off_t offset), (fd, buffer, size, offset), -1)
+WRAP(int, ftruncate, (int fd, off_t size), (fd, size), -1)
+WRAP(int, fsync, (int fd), (fd), -1)
+WRAP(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence), -1)
+WRAP(int, link, (const char *from, const char *to), (from, to), -1)
+WRAP(int, linkat, (int old, const char *from, int new, const char *to, int flags), (old, from, new, to, flags), -1)
+WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
+WRAP(int, renameat2, (int old, const char *from, int new, const char *to, unsigned flags), (old, from, new, to, flags),
+     -1)
+WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
+WRAP(int, statx, (int fd, const char *path, int flags, unsigned mask, struct statx *status),
+     (fd, path, flags, mask, status), -1)
+WRAP(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
 WRAP(ssize_t, writev, (int fd, const struct iovec *pieces, int count), (fd, pieces, count), -1)
 WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)

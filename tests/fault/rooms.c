@@ -28,8 +28,8 @@ static const struct fault_row rows[] = {
     {"fchmodat", EPERM, MAYFLY_EPERM},
     {"flock", ENOLCK, MAYFLY_EIO},
     {"flock", EINTR, 0},
-    {"write", ENOSPC, MAYFLY_ENOSPC},
-    {"write", EINTR, 0},
+    {"pwrite", ENOSPC, MAYFLY_ENOSPC},
+    {"pwrite", EINTR, 0},
     {"close", EINTR, 0},
     {"close", EIO, MAYFLY_EIO},
     {"getcwd", ENOMEM, MAYFLY_ENOMEM},
@@ -39,9 +39,10 @@ static const struct fault_row rows[] = {
 
 /* Those that removing something may come to: it may stay then. */
 static const struct fault_row rows_of_removal[] = {
-    {"fdopendir", ENOMEM, MAYFLY_ENOMEM},  {"openat", EMFILE, MAYFLY_EMFILE}, {"fstat", EIO, MAYFLY_EIO},
-    {"lstat", EACCES, MAYFLY_EACCES},      {"lstat", ENOMEM, MAYFLY_ENOMEM},  {"unlink", EROFS, MAYFLY_EROFS},
-    {"unlinkat", EROFS, MAYFLY_ENOTEMPTY}, {"rmdir", EROFS, MAYFLY_EROFS},
+    {"realloc", ENOMEM, MAYFLY_ENOMEM}, {"fdopendir", ENOMEM, MAYFLY_ENOMEM}, {"openat", EMFILE, MAYFLY_EMFILE},
+    {"fstat", EIO, MAYFLY_EIO},         {"fstatat", EACCES, MAYFLY_EACCES},   {"lstat", EACCES, MAYFLY_EACCES},
+    {"lstat", ENOMEM, MAYFLY_ENOMEM},   {"unlink", EROFS, MAYFLY_EROFS},      {"unlinkat", EROFS, MAYFLY_EROFS},
+    {"rmdir", EROFS, MAYFLY_EROFS},
 };
 
 /* ---- scenarios ---- */

@@ -136,7 +136,7 @@ def send_object(here):
 
 def write(here, text):
     """Bytes as they are, which need not be a message."""
-    os.write(here.connection.fileno(), bytes.fromhex(text))
+    here.connection._send(bytes.fromhex(text))
     return 'written'
 
 

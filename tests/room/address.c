@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* address.c - addresses that are made up, found by a service's name, and written as text. */
+/* address.c - addresses that are made up, and written as text; those of AF_UNIX, and of services, in address_paths.c.
+ */
 #include "child.h"
 #include "result.h"
 #include "test.h"
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MANY = 1000 };
@@ -18,12 +18,6 @@ static const char name_characters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
 static void expect_name(const char *text, size_t count) {
   assert_int_equal(strspn(text, name_characters), count);
   assert_int_equal(strlen(text), count);
-}
-
-/* Nothing behind the NUL, so that two addresses can be compared. */
-static void expect_clean(const mayfly_address *address) {
-  for (size_t i = strlen(address->name); i < sizeof address->name; i++)
-    assert_int_equal(address->name[i], 0);
 }
 
 static mayfly_address arbitrary(mayfly_family family) {
@@ -57,27 +51,6 @@ static void an_arbitrary_inet_address_is_a_port_of_this_machine(void **state) {
   assert_string_equal(text, "localhost:0");
 }
 
-static void an_arbitrary_path_is_free_and_in_a_private_directory(void **state) {
-  (void)state;
-  struct stat status;
-  mayfly_address address = arbitrary(MAYFLY_AF_UNIX);
-  assert_int_equal(address.name[0], '/');
-  assert_true(strlen(address.name) <= 107);
-  assert_int_equal(lstat(address.name, &status), -1);
-  expect_to_be_read_back(&address);
-  char *base = strrchr(address.name, '/');
-  assert_memory_equal(base, "/sock-", 6);
-  expect_name(base + 6, 8);
-  *base = '\0';
-  assert_int_equal(lstat(address.name, &status), 0);
-  assert_true(S_ISDIR(status.st_mode));
-  assert_int_equal(status.st_mode & 07777, 0700);
-  assert_int_equal(status.st_uid, geteuid());
-  base = strrchr(address.name, '/');
-  assert_memory_equal(base, "/.mayfly-", 9);
-  expect_name(base + 9, 16);
-}
-
 static void an_arbitrary_pipe_is_named_as_python_does(void **state) {
   (void)state;
   char prefix[64];
@@ -106,9 +79,15 @@ static void expect_no_name_twice(mayfly_family family) {
     assert_string_not_equal(addresses[i - 1].name, addresses[i].name);
 }
 
+static void an_arbitrary_address_of_this_system_is_read_back(void **state) {
+  (void)state;
+  mayfly_address address = arbitrary(mayfly_default_family());
+  expect_to_be_read_back(&address);
+}
+
 static void no_name_comes_twice(void **state) {
   (void)state;
-  expect_no_name_twice(MAYFLY_AF_UNIX);
+  expect_no_name_twice(mayfly_default_family());
   expect_no_name_twice(MAYFLY_AF_PIPE);
 }
 
@@ -123,7 +102,7 @@ static int tell_one(int parent, void *context) {
 }
 
 /* Its random part: that the process's number differs would be no secret. */
-static void a_forked_child_draws_other_names(void **state) {
+static void another_process_draws_other_names(void **state) {
   (void)state;
   struct child children[2];
   char names[2][32];
@@ -131,7 +110,7 @@ static void a_forked_child_draws_other_names(void **state) {
   for (int i = 0; i < 2; i++) {
     int heard;
     size_t length = 0;
-    child_start(&children[i], tell_one, NULL);
+    child_start_apart(&children[i], tell_one, NULL, 0);
     while ((heard = child_hear(children[i].fd)) != -1 && length < sizeof names[i] - 1)
       names[i][length++] = (char)heard;
     names[i][length] = '\0';
@@ -151,102 +130,6 @@ static void what_is_no_family_has_no_address(void **state) {
   assert_error(mayfly_arbitrary_address(MAYFLY_AF_UNIX, NULL), MAYFLY_EINVAL,
                "mayfly_arbitrary_address: address is NULL");
   assert_memory_equal(&address, &before, sizeof address);
-}
-
-/* ---- services ----------------------------------------------------------------------------- */
-
-static char *runtime_directory; /* as it was before the test */
-
-static int remember_runtime_directory(void **state) {
-  const char *value = getenv("XDG_RUNTIME_DIR");
-  (void)state;
-  runtime_directory = value != NULL ? strdup(value) : NULL;
-  return 0;
-}
-
-static int restore_runtime_directory(void **state) {
-  (void)state;
-  if (runtime_directory == NULL)
-    return unsetenv("XDG_RUNTIME_DIR");
-  int result = setenv("XDG_RUNTIME_DIR", runtime_directory, 1);
-  free(runtime_directory);
-  return result;
-}
-
-static void set_runtime_directory(const char *path) {
-  assert_int_equal(path != NULL ? setenv("XDG_RUNTIME_DIR", path, 1) : unsetenv("XDG_RUNTIME_DIR"), 0);
-}
-
-static mayfly_address service(const char *name, mayfly_scope scope) {
-  mayfly_address address;
-  memset(&address, 0xee, sizeof address);
-  assert_ok(mayfly_service_address(name, scope, &address));
-  assert_int_equal(address.family, MAYFLY_AF_UNIX);
-  assert_int_equal(address.port, 0);
-  expect_clean(&address);
-  return address;
-}
-
-static void a_users_service_is_in_the_users_runtime_directory(void **state) {
-  (void)state;
-  set_runtime_directory("/run/user/1000");
-  assert_string_equal(service("echo", MAYFLY_SCOPE_USER).name, "/run/user/1000/echo.sock");
-  assert_string_equal(service("a.b-c d", MAYFLY_SCOPE_USER).name, "/run/user/1000/a.b-c d.sock");
-  set_runtime_directory("/nowhere"); /* nothing is looked at, nothing is made */
-  assert_string_equal(service("echo", MAYFLY_SCOPE_USER).name, "/nowhere/echo.sock");
-}
-
-static void a_system_service_is_in_run_whatever_the_environment(void **state) {
-  (void)state;
-  set_runtime_directory("/run/user/1000");
-  assert_string_equal(service("echo", MAYFLY_SCOPE_SYSTEM).name, "/run/echo.sock");
-  set_runtime_directory(NULL);
-  assert_string_equal(service("echo", MAYFLY_SCOPE_SYSTEM).name, "/run/echo.sock");
-}
-
-static void expect_none(const char *name, mayfly_scope scope, int error, const char *words) {
-  mayfly_address address, before;
-  memset(&address, 0xee, sizeof address);
-  before = address;
-  assert_error(mayfly_service_address(name, scope, &address), error, words);
-  assert_memory_equal(&address, &before, sizeof address);
-}
-
-static void without_a_runtime_directory_no_name_is_guessed(void **state) {
-  (void)state;
-  set_runtime_directory(NULL);
-  expect_none("echo", MAYFLY_SCOPE_USER, MAYFLY_ENOENT, "XDG_RUNTIME_DIR is not set");
-  set_runtime_directory("");
-  expect_none("echo", MAYFLY_SCOPE_USER, MAYFLY_ENOENT, "XDG_RUNTIME_DIR is no absolute path");
-  set_runtime_directory("run/user");
-  expect_none("echo", MAYFLY_SCOPE_USER, MAYFLY_ENOENT, "XDG_RUNTIME_DIR is no absolute path");
-}
-
-static void a_services_name_is_one_part_of_a_path(void **state) {
-  (void)state;
-  set_runtime_directory("/run/user/1000");
-  expect_none("", MAYFLY_SCOPE_USER, MAYFLY_EINVAL, "its name is empty");
-  expect_none("a/b", MAYFLY_SCOPE_USER, MAYFLY_EINVAL, "has a separator in it");
-  expect_none("/", MAYFLY_SCOPE_SYSTEM, MAYFLY_EINVAL, "has a separator in it");
-  expect_none("..", MAYFLY_SCOPE_USER, MAYFLY_EINVAL, "\"..\"");
-  expect_none("echo", (mayfly_scope)9, MAYFLY_EINVAL, "9 is no scope");
-  expect_none(NULL, MAYFLY_SCOPE_USER, MAYFLY_EINVAL, "service is NULL");
-  assert_error(mayfly_service_address("echo", MAYFLY_SCOPE_USER, NULL), MAYFLY_EINVAL, "address is NULL");
-}
-
-/* Of 107 bytes five are "/run/" and five ".sock". */
-static void a_services_path_fits_into_a_socket(void **state) {
-  (void)state;
-  char name[300];
-  memset(name, 'x', sizeof name);
-  name[97] = '\0';
-  assert_int_equal(strlen(service(name, MAYFLY_SCOPE_SYSTEM).name), 107);
-  name[97] = 'x';
-  name[98] = '\0';
-  expect_none(name, MAYFLY_SCOPE_SYSTEM, MAYFLY_ENAMETOOLONG, "108 bytes, and it may have 107");
-  name[98] = 'x';
-  name[299] = '\0';
-  expect_none(name, MAYFLY_SCOPE_SYSTEM, MAYFLY_ENAMETOOLONG, "309 bytes");
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
@@ -306,25 +189,18 @@ static void a_types_question_sets_no_words(void **state) {
   assert_int_equal(mayfly_address_type("host:80"), MAYFLY_AF_INET);
   assert_int_equal(mayfly_address_type("/host:80"), MAYFLY_AF_UNIX);
   assert_int_equal(mayfly_address_type("\\\\.\\pipe\\x"), MAYFLY_AF_PIPE);
-  assert_int_equal(mayfly_default_family(), MAYFLY_AF_UNIX);
+  assert_int_equal(mayfly_default_family(), mayfly_address_type(arbitrary(mayfly_default_family()).name));
   assert_string_equal(mayfly_last_error(), before);
 }
-
-#define test_of_service(function) test_with_fixtures(function, remember_runtime_directory, restore_runtime_directory)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(an_arbitrary_inet_address_is_a_port_of_this_machine),
-      test(an_arbitrary_path_is_free_and_in_a_private_directory),
       test(an_arbitrary_pipe_is_named_as_python_does),
+      test(an_arbitrary_address_of_this_system_is_read_back),
       test(no_name_comes_twice),
-      test(a_forked_child_draws_other_names),
+      test(another_process_draws_other_names),
       test(what_is_no_family_has_no_address),
-      test_of_service(a_users_service_is_in_the_users_runtime_directory),
-      test_of_service(a_system_service_is_in_run_whatever_the_environment),
-      test_of_service(without_a_runtime_directory_no_name_is_guessed),
-      test_of_service(a_services_name_is_one_part_of_a_path),
-      test_of_service(a_services_path_fits_into_a_socket),
       test(a_text_that_is_no_address_is_quoted),
       test(an_address_that_is_none_is_not_written),
       test(a_types_question_sets_no_words),

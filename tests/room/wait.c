@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* wait.c - mayfly_wait over connections, listeners and descriptors. */
+/* wait.c - mayfly_wait over connections and listeners; descriptors are in wait_descriptors.c. */
 #include "background.h"
 #include "ends.h"
+#include "limit.h"
 #include "raw.h"
 #include "result.h"
 #include "test.h"
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,15 +16,6 @@ static int64_t now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void make_pipe(int fds[2]) {
-  assert_return_code(pipe(fds), errno);
-}
-
-static void close_pipe(const int fds[2]) {
-  close(fds[0]);
-  close(fds[1]);
 }
 
 /* ---- what is ready -------------------------------------------------------------------- */
@@ -54,50 +43,6 @@ static void wait_for_kind(enum ends_kind kind) {
 static void a_message_or_an_end_makes_a_connection_ready(void **state) {
   (void)state;
   ends_of_every_kind(wait_for_kind);
-}
-
-static void descriptors_wait_among_the_rest(void **state) {
-  (void)state;
-  int fds[2], other[2];
-  struct ends ends;
-  ends_open(&ends, ENDS_UNIX);
-  make_pipe(fds);
-  make_pipe(other);
-  mayfly_listener *listener = ends_listen(ENDS_UNIX, NULL);
-  mayfly_wait_item items[] = {
-      {.fd = fds[0]}, {.connection = ends.one}, {.listener = listener}, {.fd = other[0], .ready = 1}};
-  assert_int_equal(mayfly_wait(items, 4, 0), 0);
-  assert_int_equal(items[3].ready, 0);
-  assert_int_equal(write(fds[1], "x", 1), 1);
-  assert_int_equal(mayfly_wait(items, 4, MAYFLY_FOREVER), 1);
-  assert_int_equal(items[0].ready, 1);
-  close(other[1]); /* an end, as of a process that is awaited */
-  assert_int_equal(mayfly_wait(items, 4, MAYFLY_FOREVER), 2);
-  assert_int_equal(items[3].ready, 1);
-  assert_ok(mayfly_send_bytes(ends.other, "x", 1));
-  int raw = raw_connect(mayfly_listener_address(listener));
-  while (mayfly_wait(items, 4, MAYFLY_FOREVER) < 4)
-    continue;
-  for (int i = 0; i < 4; i++)
-    assert_int_equal(items[i].ready, 1);
-  close(raw);
-  close(other[0]);
-  close_pipe(fds);
-  ends_close(&ends);
-  assert_ok(mayfly_listener_close(listener));
-}
-
-static void a_member_fd_does_not_count_beside_an_object(void **state) {
-  (void)state;
-  int fds[2];
-  struct ends ends;
-  ends_open(&ends, ENDS_UNIX);
-  make_pipe(fds);
-  close(fds[1]);
-  mayfly_wait_item items[] = {{.connection = ends.one, .fd = fds[0]}, {.connection = ends.other, .fd = MAYFLY_NO_FD}};
-  assert_int_equal(mayfly_wait(items, 2, 0), 0);
-  close(fds[0]);
-  ends_close(&ends);
 }
 
 static void without_items_it_waits_for_the_time_alone(void **state) {
@@ -207,41 +152,12 @@ static void there_may_be_more_items_than_fit_on_the_stack(void **state) {
 
 static void there_may_be_one_item_or_ten_thousand(void **state) {
   (void)state;
-  struct rlimit limit, more;
-  assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
-  more = limit;
-  more.rlim_cur = limit.rlim_max;
-  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < 10100) {
-    print_message("skipped: %lu descriptors at the most\n", (unsigned long)limit.rlim_max);
-    skip();
-  }
-  assert_return_code(setrlimit(RLIMIT_NOFILE, &more), errno);
-  for (size_t count = 1; count <= 10000; count *= 10)
+  const size_t most = limit_raise();
+  size_t count;
+  for (count = 1; count <= 10000 && count + 100 <= most; count *= 10)
     wait_for_many(count);
-  assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
-}
-
-/* poll(2) takes no more places than the limit of descriptors, so none must be wasted. */
-static void all_that_a_process_may_have_open_can_be_waited_for(void **state) {
-  (void)state;
-  enum { COUNT = 100, LIMIT = 256 };
-  struct rlimit limit, low;
-  assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
-  low = limit;
-  low.rlim_cur = LIMIT;
-  assert_return_code(setrlimit(RLIMIT_NOFILE, &low), errno);
-  wait_for_many(COUNT);
-  mayfly_wait_item items[LIMIT / 2 + COUNT];
-  const size_t count = sizeof items / sizeof items[0];
-  int fds[2];
-  make_pipe(fds);
-  for (size_t i = 0; i < count; i++)
-    items[i] = (mayfly_wait_item){.fd = fds[0]};
-  assert_int_equal(mayfly_wait(items, count, 0), 0);
-  assert_int_equal(write(fds[1], "x", 1), 1);
-  assert_int_equal(mayfly_wait(items, count, 0), count);
-  close_pipe(fds);
-  assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
+  if (count <= 10000)
+    print_message("up to %zu only: there may be %zu descriptors\n", count / 10, most);
 }
 
 /* ---- handshakes ------------------------------------------------------------------------------ */
@@ -367,48 +283,20 @@ static void items_that_are_none_are_refused(void **state) {
   assert_ok(mayfly_listener_close(listener));
 }
 
-/* With nothing else to wait for, and all the time in the world. */
-static void expect_bad(mayfly_os_fd fd, const char *words) {
-  struct ends ends;
-  ends_open(&ends, ENDS_UNIX);
-  mayfly_wait_item items[] = {{.connection = ends.one, .ready = 55}, {.fd = fd, .ready = 55}};
-  assert_error(mayfly_wait(items, 2, MAYFLY_FOREVER), MAYFLY_EBADF, words);
-  assert_int_equal(items[0].ready, 55);
-  assert_int_equal(items[1].ready, 55);
-  ends_close(&ends);
-}
-
-static void a_descriptor_that_is_none_is_named(void **state) {
-  (void)state;
-  char words[64];
-  int fds[2];
-  make_pipe(fds);
-  snprintf(words, sizeof words, "descriptor %d: it is not open", fds[0] + 100);
-  expect_bad(fds[0] + 100, words);
-  expect_bad(-7, "descriptor -7: it is not open");
-  if (sizeof(mayfly_os_fd) > sizeof(int)) /* must not be taken for the one that is left of its bits */
-    expect_bad((mayfly_os_fd)(UINT64_C(1) << 32) + fds[0], "it is not open");
-  close_pipe(fds);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(a_message_or_an_end_makes_a_connection_ready),
-      test(descriptors_wait_among_the_rest),
-      test(a_member_fd_does_not_count_beside_an_object),
       test(without_items_it_waits_for_the_time_alone),
       test(one_thing_may_be_waited_for_twice),
       test(a_listener_and_a_hundred_connections_are_served_without_waiting),
       test(there_may_be_more_items_than_fit_on_the_stack),
       test(there_may_be_one_item_or_ten_thousand),
-      test(all_that_a_process_may_have_open_can_be_waited_for),
       test(handshakes_are_carried_on_while_it_waits),
       test(with_a_timeout_of_0_handshakes_get_on_from_call_to_call),
       test(a_peer_that_fails_makes_its_listener_ready),
       test(a_peers_deadline_ends_the_wait_for_its_listener),
       test(many_silent_peers_of_two_listeners_fit_into_one_wait),
       test(items_that_are_none_are_refused),
-      test(a_descriptor_that_is_none_is_named),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,11 @@ void child_start(struct child *child, child_function *run, void *context) {
     exit(run(parent, context));
 }
 
+void child_start_apart(struct child *child, child_function *run, const void *context, size_t size) {
+  (void)size;
+  child_start(child, run, (void *)context);
+}
+
 static int become_nobody(void) {
   const struct passwd *nobody = getpwnam("nobody");
   return nobody == NULL || setgroups(0, NULL) != 0 || setresgid(nobody->pw_gid, nobody->pw_gid, nobody->pw_gid) != 0 ||

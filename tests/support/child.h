@@ -12,12 +12,15 @@
  *   assert_int_equal(child_hear(child.fd), 'l');
  *   child_kill(&child, SIGKILL);
  *
+ * Windows has no fork: there child_start() skips the test, and child_start_apart() runs this program once more.
+ *
  * The function must not use CMocka's assertions: it says what went wrong by what it returns. Children die with the
  * program; one that a test leaves alive is killed at its end, and the test fails.
  */
 #ifndef CHILD_H
 #define CHILD_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 struct child {
@@ -29,6 +32,9 @@ struct child {
 typedef int child_function(int parent, void *context);
 
 void child_start(struct child *child, child_function *run, void *context);
+/* One that needs nothing of this process but a copy of its context, `size` bytes: so it can be where there is no fork.
+ */
+void child_start_apart(struct child *child, child_function *run, const void *context, size_t size);
 /* As the user `nobody`, in no group of ours. Only where child_can_be_nobody(), which says why not. */
 void child_start_as_nobody(struct child *child, child_function *run, void *context);
 int child_can_be_nobody(void);

@@ -19,6 +19,14 @@ mayfly_listener *ends_listen(enum ends_kind kind, const mayfly_endpoint_options 
   return listener;
 }
 
+mayfly_listener *ends_listen_on(const mayfly_address *address, unsigned flags) {
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  mayfly_listener *listener;
+  options.flags = flags;
+  assert_ok(mayfly_listen(address, &options, &listener));
+  return listener;
+}
+
 void ends_open_with(struct ends *ends, enum ends_kind kind, const mayfly_endpoint_options *options) {
   mayfly_connection *pair[2];
   if (kind == ENDS_PIPE) {
@@ -48,6 +56,21 @@ void ends_expect_message(mayfly_connection *connection, const void *bytes, size_
   assert_ok(mayfly_recv_bytes(connection, SIZE_MAX, &data, &got));
   assert_int_equal(got, size);
   assert_memory_equal(data, bytes, size);
+}
+
+void ends_talk(mayfly_listener *listener, const mayfly_address *address) {
+  struct ends ends;
+  assert_ok(mayfly_connect(address, NULL, &ends.one));
+  assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &ends.other));
+  assert_ok(mayfly_send_bytes(ends.one, "ping", 4));
+  ends_expect_message(ends.other, "ping", 4);
+  assert_ok(mayfly_send_bytes(ends.other, "pong", 4));
+  ends_expect_message(ends.one, "pong", 4);
+  ends_close(&ends);
+}
+
+int ends_tell_of_a_shutdown(enum ends_kind kind) {
+  return kind == ENDS_INET || mayfly_default_family() == MAYFLY_AF_UNIX;
 }
 
 mayfly_connection *ends_with_raw(enum ends_kind kind, const mayfly_endpoint_options *options, int *raw) {

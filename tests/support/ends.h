@@ -22,6 +22,14 @@ void ends_expect_message(mayfly_connection *connection, const void *bytes, size_
 /* A listener of ours with options that let everyone in, keyless but if `options` have a key. */
 mayfly_listener *ends_listen(enum ends_kind kind, const mayfly_endpoint_options *options);
 
+mayfly_listener *ends_listen_on(const mayfly_address *address, unsigned flags);
+
+/* A client of ours at that address, and the listener's accepted connection, which must lead to each other. */
+void ends_talk(mayfly_listener *listener, const mayfly_address *address);
+
+/* Whether the other end hears of a shutdown before the close: not over the pipes of Windows. */
+int ends_tell_of_a_shutdown(enum ends_kind kind);
+
 /* One accepted end of ours and a peer that is a mere socket; not for ENDS_PIPE. */
 mayfly_connection *ends_with_raw(enum ends_kind kind, const mayfly_endpoint_options *options, int *raw);
 

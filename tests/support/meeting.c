@@ -98,12 +98,21 @@ void part(struct meeting *meeting, const char *farewell) {
   assert_ok(mayfly_listener_close(meeting->listener));
 }
 
+static void meet_and_talk(struct stage *stage, const struct way *way, void (*talk)(struct meeting *meeting)) {
+  print_message("  %s\n", way->name);
+  struct meeting meeting = meet(stage, way);
+  talk(&meeting);
+}
+
 void meet_in_every_way(struct stage *stage, void (*talk)(struct meeting *meeting)) {
-  for (size_t i = 0; i < WAYS; i++) {
-    print_message("  %s\n", ways[i].name);
-    struct meeting meeting = meet(stage, &ways[i]);
-    talk(&meeting);
-  }
+  for (size_t i = 0; i < WAYS; i++)
+    meet_and_talk(stage, &ways[i], talk);
+}
+
+void meet_in_every_way_of_bytes(struct stage *stage, void (*talk)(struct meeting *meeting)) {
+  for (size_t i = 0; i < WAYS; i++)
+    if (ways[i].family != MAYFLY_AF_PIPE)
+      meet_and_talk(stage, &ways[i], talk);
 }
 
 void expect_text(mayfly_connection *connection, const char *text) {

@@ -12,6 +12,12 @@
 #else
 #define LOCAL_FAMILY MAYFLY_AF_UNIX
 #endif
+/* One over which messages are bytes, so that half of one can be said: Python's pipes on Windows keep messages. */
+#ifdef _WIN32
+#define STREAM_FAMILY MAYFLY_AF_INET
+#else
+#define STREAM_FAMILY MAYFLY_AF_UNIX
+#endif
 
 struct way {
   const char *name;
@@ -53,6 +59,8 @@ void part(struct meeting *meeting, const char *farewell);
 
 /* Meets in every way, one after the other; `talk` parts. */
 void meet_in_every_way(struct stage *stage, void (*talk)(struct meeting *meeting));
+
+void meet_in_every_way_of_bytes(struct stage *stage, void (*talk)(struct meeting *meeting));
 
 /* The next message is that. */
 void expect_text(mayfly_connection *connection, const char *text);

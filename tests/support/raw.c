@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* raw.c - sockets and bytes. */
 #include "raw.h"
+#include "result.h"
 #include "test.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -72,14 +73,55 @@ int raw_listen(const mayfly_address *address, int backlog) {
   return fd;
 }
 
+int raw_listen_anywhere(mayfly_address *address, int backlog) {
+  assert_ok(mayfly_arbitrary_address(MAYFLY_AF_UNIX, address));
+  return raw_listen(address, backlog);
+}
+
 int raw_accept(int listening) {
   int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
   assert_return_code(fd, errno);
   return fd;
 }
 
+void raw_stop_listening(int listening, const mayfly_address *address) {
+  close(listening);
+  assert_return_code(unlink(address->name), errno);
+}
+
+typedef int name_function(int fd, struct sockaddr *name, socklen_t *size);
+
+static uint16_t port(name_function *ask, int fd) {
+  struct sockaddr_in name;
+  socklen_t size = sizeof name;
+  assert_return_code(ask(fd, (struct sockaddr *)&name, &size), errno);
+  return ntohs(name.sin_port);
+}
+
+static int descriptor_of(mayfly_connection *connection) {
+  mayfly_os_fd fd;
+  assert_ok(mayfly_connection_os_fd(connection, &fd));
+  return (int)fd;
+}
+
+uint16_t raw_port(int fd) {
+  return port(getsockname, fd);
+}
+
+uint16_t raw_port_of(mayfly_connection *connection) {
+  return port(getsockname, descriptor_of(connection));
+}
+
+uint16_t raw_port_at_the_other(mayfly_connection *connection) {
+  return port(getpeername, descriptor_of(connection));
+}
+
+int raw_try_to_say(int fd, const void *bytes, size_t size) {
+  return send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -1;
+}
+
 void raw_say(int fd, const void *bytes, size_t size) {
-  assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+  assert_int_equal(raw_try_to_say(fd, bytes, size), 0);
 }
 
 void raw_say_length(int fd, uint32_t length) {
@@ -135,6 +177,15 @@ int raw_unread(int fd) {
   int count = -1;
   assert_return_code(ioctl(fd, FIONREAD, &count), errno);
   return count;
+}
+
+int raw_unread_of(mayfly_connection *connection) {
+  return raw_unread(descriptor_of(connection));
+}
+
+int raw_is_quiet(int fd) {
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 && errno == EAGAIN;
 }
 
 void raw_reset(int fd) {

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* killed.c - a peer that is killed, at each stage of a connection. It is this program once more. */
-#include "program.h"
+#include "child.h"
 #include "result.h"
 #include "test.h"
 #include <mayfly/mayfly.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <windows.h>
 
@@ -18,46 +15,54 @@ static const unsigned kinds[] = {MAYFLY_ENDPOINT_PIPE_MESSAGES, MAYFLY_ENDPOINT_
 
 /* ---- the peer ---- */
 
+enum task { STAY, SEND, LISTEN };
+
+struct plan {
+  mayfly_address address;
+  enum task task;
+};
+
 /* Says what it has reached, then does as it was told until it is killed. */
-static int stay(mayfly_connection *connection, const char *task) {
-  child_say(PROGRAM_PARENT, 'r');
-  if (strcmp(task, "send") == 0)
+static int stay(int parent, mayfly_connection *connection, enum task task) {
+  child_say(parent, 'r');
+  if (task == SEND)
     mayfly_send_bytes(connection, large, sizeof large);
-  return child_hear(PROGRAM_PARENT);
+  return child_hear(parent);
 }
 
-static int be_client(const mayfly_address *address, const char *task) {
+static int be_client(int parent, void *context) {
+  const struct plan *plan = context;
   mayfly_connection *connection;
-  return mayfly_connect(address, NULL, &connection) < 0 ? 1 : stay(connection, task);
+  return mayfly_connect(&plan->address, NULL, &connection) < 0 ? 1 : stay(parent, connection, plan->task);
 }
 
-static int be_listener(const mayfly_address *address, const char *task) {
+static int be_listener(int parent, void *context) {
+  const struct plan *plan = context;
   mayfly_listener *listener;
   mayfly_connection *connection = NULL;
-  if (mayfly_listen(address, NULL, &listener) < 0)
+  if (mayfly_listen(&plan->address, NULL, &listener) < 0)
     return 1;
-  child_say(PROGRAM_PARENT, 'l');
-  if (strcmp(task, "listen") != 0 && mayfly_accept(listener, MAYFLY_FOREVER, &connection) < 0)
+  child_say(parent, 'l');
+  if (plan->task != LISTEN && mayfly_accept(listener, MAYFLY_FOREVER, &connection) < 0)
     return 1;
-  return stay(connection, task);
+  return stay(parent, connection, plan->task);
 }
 
-static void start_peer(struct child *child, const char *role, const mayfly_address *address, const char *task) {
-  char self[MAX_PATH];
-  GetModuleFileNameA(NULL, self, sizeof self);
-  program_start(child, (const char *[]){self, role, address->name, task, NULL});
+static void start_peer(struct child *child, child_function *be, const mayfly_address *address, enum task task) {
+  const struct plan plan = {*address, task};
+  child_start_apart(child, be, &plan, sizeof plan);
 }
 
 /* ---- a client that is killed ---- */
 
 /* Connected to us, and at its task. */
-static mayfly_connection *accept_client(struct child *child, unsigned kind, const char *task) {
+static mayfly_connection *accept_client(struct child *child, unsigned kind, enum task task) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   mayfly_listener *listener;
   mayfly_connection *connection;
   options.flags = kind;
   assert_ok(mayfly_listen(NULL, &options, &listener));
-  start_peer(child, "client", mayfly_listener_address(listener), task);
+  start_peer(child, be_client, mayfly_listener_address(listener), task);
   assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &connection));
   assert_ok(mayfly_listener_close(listener));
   assert_int_equal(child_hear(child->fd), 'r');
@@ -70,7 +75,7 @@ static void killed_while_idle_it_has_closed(void **state) {
     struct child child;
     const void *data;
     size_t size;
-    mayfly_connection *connection = accept_client(&child, kinds[i], "stay");
+    mayfly_connection *connection = accept_client(&child, kinds[i], STAY);
     mayfly_wait_item item = {.connection = connection};
     child_kill(&child, SIGTERM);
     assert_int_equal(mayfly_wait(&item, 1, MAYFLY_FOREVER), 1);
@@ -87,7 +92,7 @@ static void killed_inside_a_message_it_leaves_no_message(void **state) {
     struct child child;
     const void *data;
     size_t size;
-    mayfly_connection *connection = accept_client(&child, kinds[i], "send");
+    mayfly_connection *connection = accept_client(&child, kinds[i], SEND);
     assert_int_equal(mayfly_poll(connection, MAYFLY_FOREVER), 1);
     child_kill(&child, SIGTERM);
     int result = mayfly_recv_bytes(connection, SIZE_MAX, &data, &size);
@@ -120,7 +125,7 @@ static void killed_while_we_send_it_is_gone(void **state) {
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     struct child child;
     HANDLE process;
-    mayfly_connection *connection = accept_client(&child, kinds[i], "stay");
+    mayfly_connection *connection = accept_client(&child, kinds[i], STAY);
     HANDLE killer = kill_meanwhile(&child, &process);
     assert_error(mayfly_send_bytes(connection, large, sizeof large), MAYFLY_EPIPE, "gone");
     end_killer(killer, process, &child);
@@ -135,7 +140,7 @@ static void killed_while_we_receive_it_has_closed(void **state) {
     HANDLE process;
     const void *data;
     size_t size;
-    mayfly_connection *connection = accept_client(&child, kinds[i], "stay");
+    mayfly_connection *connection = accept_client(&child, kinds[i], STAY);
     HANDLE killer = kill_meanwhile(&child, &process);
     assert_error(mayfly_recv_bytes(connection, SIZE_MAX, &data, &size), MAYFLY_EOF, "closed");
     end_killer(killer, process, &child);
@@ -153,7 +158,7 @@ static void killed_before_it_proves_the_key_it_is_one_refused_peer(void **state)
   options.authkey = "secret";
   options.authkey_size = 6;
   assert_ok(mayfly_listen(NULL, &options, &listener));
-  start_peer(&child, "client", mayfly_listener_address(listener), "stay");
+  start_peer(&child, be_client, mayfly_listener_address(listener), STAY);
   assert_int_equal(child_hear(child.fd), 'r');
   HANDLE killer = kill_meanwhile(&child, &process);
   assert_error(mayfly_accept(listener, MAYFLY_FOREVER, &connection), MAYFLY_EAUTH, "closed the connection");
@@ -164,9 +169,9 @@ static void killed_before_it_proves_the_key_it_is_one_refused_peer(void **state)
 
 /* ---- a listener that is killed ---- */
 
-static void start_listener(struct child *child, mayfly_address *address, const char *task) {
+static void start_listener(struct child *child, mayfly_address *address, enum task task) {
   assert_ok(mayfly_arbitrary_address(MAYFLY_AF_PIPE, address));
-  start_peer(child, "listener", address, task);
+  start_peer(child, be_listener, address, task);
   assert_int_equal(child_hear(child->fd), 'l');
 }
 
@@ -175,7 +180,7 @@ static void a_killed_listener_leaves_no_name(void **state) {
   struct child child;
   mayfly_address address;
   mayfly_connection *connection;
-  start_listener(&child, &address, "listen");
+  start_listener(&child, &address, LISTEN);
   assert_int_equal(child_hear(child.fd), 'r');
   child_kill(&child, SIGTERM);
   assert_error(mayfly_connect(&address, NULL, &connection), MAYFLY_ENOENT, address.name);
@@ -191,7 +196,7 @@ static void killed_before_it_asks_for_the_key_a_listener_is_an_error_at_once(voi
   options.authkey = "secret";
   options.authkey_size = 6;
   options.open_timeout_ms = MAYFLY_FOREVER;
-  start_listener(&child, &address, "stay");
+  start_listener(&child, &address, STAY);
   HANDLE killer = kill_meanwhile(&child, &process);
   int result = mayfly_connect(&address, &options, &connection);
   assert_true(result == MAYFLY_EAUTH || result == MAYFLY_ENOENT); /* it may be killed before we come */
@@ -205,7 +210,7 @@ static void killed_a_listener_ends_its_connections(void **state) {
   mayfly_connection *connection;
   const void *data;
   size_t size;
-  start_listener(&child, &address, "stay");
+  start_listener(&child, &address, STAY);
   assert_ok(mayfly_connect(&address, NULL, &connection));
   assert_int_equal(child_hear(child.fd), 'r');
   child_kill(&child, SIGTERM);
@@ -213,7 +218,7 @@ static void killed_a_listener_ends_its_connections(void **state) {
   assert_ok(mayfly_connection_close(connection));
 }
 
-int main(int count, char **arguments) {
+int main(void) {
   const struct CMUnitTest tests[] = {
       test(killed_while_idle_it_has_closed),
       test(killed_inside_a_message_it_leaves_no_message),
@@ -224,12 +229,5 @@ int main(int count, char **arguments) {
       test(killed_before_it_asks_for_the_key_a_listener_is_an_error_at_once),
       test(killed_a_listener_ends_its_connections),
   };
-  if (count == 4) {
-    mayfly_address address;
-    if (mayfly_address_parse(arguments[2], &address) < 0)
-      return 1;
-    return strcmp(arguments[1], "client") == 0 ? be_client(&address, arguments[3])
-                                               : be_listener(&address, arguments[3]);
-  }
   return cmocka_run_group_tests_name("windows.killed", tests, NULL, NULL);
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* child.c - child processes, each at the other end of two pipes. There is no fork: a test that wants one is skipped. */
+/* child.c - child processes, each at the other end of two pipes. There is no fork: a test that wants one is skipped. A
+ * child apart is this program once more, which is told where the function lies in it, and runs that before its main. */
 #include "../child.h"
 #include "../test.h"
 #include "program.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <windows.h>
 
-enum { CHILDREN_MAX = 64, PATIENCE_MS = 60000 };
+enum { CHILDREN_MAX = 64, PATIENCE_MS = 60000, CONTEXT_MAX = 1024 };
+
+static const char apart[] = "--child-apart";
 
 /* The places are what `fd` of a struct child counts; the first is the parent's. */
 static struct {
@@ -131,6 +135,31 @@ void child_start(struct child *child, child_function *run, void *context) {
   int parent;
   (void)run, (void)context;
   child_fork(child, &parent);
+}
+
+static char *image(void) {
+  return (char *)GetModuleHandleA(NULL);
+}
+
+void child_start_apart(struct child *child, child_function *run, const void *context, size_t size) {
+  char self[MAX_PATH], offset[32], bytes[2 * CONTEXT_MAX + 2] = "-";
+  assert_true(size <= CONTEXT_MAX);
+  GetModuleFileNameA(NULL, self, sizeof self);
+  snprintf(offset, sizeof offset, "%llx", (unsigned long long)((char *)(uintptr_t)run - image()));
+  for (size_t i = 0; i < size; i++)
+    snprintf(bytes + 1 + 2 * i, 3, "%02x", ((const unsigned char *)context)[i]);
+  program_start(child, (const char *[]){self, apart, offset, bytes, NULL});
+}
+
+/* As its arguments say. */
+__attribute__((constructor)) static void be_a_child_apart(void) {
+  static unsigned char context[CONTEXT_MAX];
+  if (__argc != 4 || strcmp(__argv[1], apart) != 0)
+    return;
+  char *run = image() + strtoull(__argv[2], NULL, 16);
+  for (size_t i = 0; i < CONTEXT_MAX && sscanf(__argv[3] + 1 + 2 * i, "%2hhx", &context[i]) == 1; i++)
+    continue;
+  exit(((child_function *)(uintptr_t)run)(PROGRAM_PARENT, context));
 }
 
 void child_start_as_nobody(struct child *child, child_function *run, void *context) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* raw.c - sockets and byte pipes, as descriptors of the C library's, so that close() closes them. */
 #include "../raw.h"
+#include "../result.h"
 #include "../test.h"
 #include <fcntl.h>
 #include <io.h>
@@ -14,9 +15,9 @@ static HANDLE handle_of(int fd) {
   return (HANDLE)_get_osfhandle(fd);
 }
 
-static int is_socket(int fd) {
+static int is_socket(HANDLE handle) {
   int type, size = sizeof type;
-  return getsockopt((SOCKET)handle_of(fd), SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
+  return getsockopt((SOCKET)handle, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0;
 }
 
 static int descriptor(HANDLE handle) {
@@ -53,20 +54,68 @@ int raw_listen(const mayfly_address *address, int backlog) {
   return -1;
 }
 
+typedef int(WSAAPI name_function)(SOCKET socket, SOCKADDR *name, int *size);
+
+static uint16_t port(name_function *ask, HANDLE handle) {
+  SOCKADDR_IN name;
+  int size = sizeof name;
+  assert_int_equal(ask((SOCKET)handle, (SOCKADDR *)&name, &size), 0);
+  return ntohs(name.sin_port);
+}
+
+static HANDLE handle_of_end(mayfly_connection *connection) {
+  mayfly_os_fd fd;
+  assert_ok(mayfly_connection_os_fd(connection, &fd));
+  return (HANDLE)fd;
+}
+
+uint16_t raw_port(int fd) {
+  return port(getsockname, handle_of(fd));
+}
+
+uint16_t raw_port_of(mayfly_connection *connection) {
+  return port(getsockname, handle_of_end(connection));
+}
+
+uint16_t raw_port_at_the_other(mayfly_connection *connection) {
+  return port(getpeername, handle_of_end(connection));
+}
+
+int raw_listen_anywhere(mayfly_address *address, int backlog) {
+  const SOCKADDR_IN where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  WSADATA data;
+  assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+  SOCKET made = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0, 0);
+  assert_int_equal(bind(made, (const SOCKADDR *)&where, sizeof where), 0);
+  assert_int_equal(listen(made, backlog), 0);
+  int fd = descriptor((HANDLE)made);
+  *address = (mayfly_address){MAYFLY_AF_INET, raw_port(fd), "127.0.0.1"};
+  return fd;
+}
+
 int raw_accept(int listening) {
-  return listening;
+  SOCKET made = accept((SOCKET)handle_of(listening), NULL, NULL);
+  assert_true(made != INVALID_SOCKET);
+  return descriptor((HANDLE)made);
+}
+
+void raw_stop_listening(int listening, const mayfly_address *address) {
+  (void)address;
+  close(listening);
 }
 
 /* ---- bytes ---- */
 
-void raw_say(int fd, const void *bytes, size_t size) {
+int raw_try_to_say(int fd, const void *bytes, size_t size) {
   DWORD written = 0;
-  if (is_socket(fd))
-    assert_int_equal(send((SOCKET)handle_of(fd), bytes, (int)size, 0), size);
-  else {
-    assert_true(WriteFile(handle_of(fd), bytes, (DWORD)size, &written, NULL));
-    assert_int_equal(written, size);
-  }
+  HANDLE handle = handle_of(fd);
+  if (is_socket(handle))
+    return send((SOCKET)handle, bytes, (int)size, 0) == (int)size ? 0 : -1;
+  return WriteFile(handle, bytes, (DWORD)size, &written, NULL) && written == size ? 0 : -1;
+}
+
+void raw_say(int fd, const void *bytes, size_t size) {
+  assert_int_equal(raw_try_to_say(fd, bytes, size), 0);
 }
 
 void raw_say_length(int fd, uint32_t length) {
@@ -88,7 +137,7 @@ void raw_say_message(int fd, const void *bytes, size_t size) {
 /* 0: the end, or a reset. */
 static size_t hear_some(int fd, void *bytes, size_t size) {
   DWORD got = 0;
-  if (is_socket(fd)) {
+  if (is_socket(handle_of(fd))) {
     int count = recv((SOCKET)handle_of(fd), bytes, (int)size, 0);
     return count > 0 ? (size_t)count : 0;
   }
@@ -111,19 +160,39 @@ size_t raw_hear_message(int fd, void *bytes, size_t capacity) {
   return size;
 }
 
-int raw_unread(int fd) {
+static int unread(HANDLE handle) {
   u_long count = 0;
   DWORD available = 0;
-  if (is_socket(fd)) {
-    assert_int_equal(ioctlsocket((SOCKET)handle_of(fd), FIONREAD, &count), 0);
+  if (is_socket(handle)) {
+    assert_int_equal(ioctlsocket((SOCKET)handle, FIONREAD, &count), 0);
     return (int)count;
   }
-  return PeekNamedPipe(handle_of(fd), NULL, 0, NULL, &available, NULL) ? (int)available : -1;
+  return PeekNamedPipe(handle, NULL, 0, NULL, &available, NULL) ? (int)available : -1;
+}
+
+int raw_unread(int fd) {
+  return unread(handle_of(fd));
+}
+
+int raw_unread_of(mayfly_connection *connection) {
+  return unread(handle_of_end(connection));
+}
+
+static int is_readable(SOCKET socket) {
+  TIMEVAL at_once = {0, 0};
+  fd_set sockets;
+  FD_ZERO(&sockets);
+  FD_SET(socket, &sockets);
+  return select(0, &sockets, NULL, NULL, &at_once);
+}
+
+int raw_is_quiet(int fd) {
+  return is_socket(handle_of(fd)) ? !is_readable((SOCKET)handle_of(fd)) : raw_unread(fd) == 0;
 }
 
 void raw_await(int fd) {
   char byte;
-  if (is_socket(fd))
+  if (is_socket(handle_of(fd)))
     assert_true(recv((SOCKET)handle_of(fd), &byte, 1, MSG_PEEK) >= 0);
   else
     while (raw_unread(fd) == 0) /* the handle is a synchronous one, without events */
