@@ -127,6 +127,9 @@ struct mf_win32_pending {
 
 struct mf_os_listener {
   HANDLE event; /* set while accept may have something to say */
+  HANDLE watch; /* by the system's threads, for a loop; NULL: none */
+  void (*ready)(void *context);
+  void *context; /* for `ready`, which the watch calls */
   volatile LONG shut;
   SOCKET socket;                                          /* AF_INET; else INVALID_SOCKET */
   wchar_t *pipe;                                          /* AF_PIPE: its name; else NULL */
@@ -140,6 +143,7 @@ struct mf_os_listener {
 
 /* Issues the next accept; `first`: nobody else may have the name. */
 int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_pending **pending);
+/* MAYFLY_ETIMEDOUT: every instance was busy until then. */
 int mf_win32_pipe_connect(const mayfly_address *address, int any_user, int64_t deadline, mf_os_stream **stream);
 /* What a pipe of another's making is, if it can be used in these directions. */
 int mf_win32_pipe_learn(HANDLE pipe, int readable, int writable, enum mf_win32_kind *kind, int *server);
