@@ -291,7 +291,7 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, int
     return result;
   DWORD error = mf_win32_open_known(from, &identity, DELETE | WRITE_DAC | SYNCHRONIZE,
                                     (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (error == ERROR_FILE_NOT_FOUND || error == ERROR_FILE_INVALID)
     return mf_fail(MAYFLY_ESTOLEN, "rename a directory to %s: its name no longer leads to what was made", words);
   if (error != 0)
     return mf_win32_fail(error, "rename a directory to %s", words);

@@ -109,7 +109,11 @@ DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *iden
     return 0;
   }
   CloseHandle(handle);
-  return ERROR_FILE_NOT_FOUND;
+  return ERROR_FILE_INVALID;
+}
+
+static int is_gone_or_a_strangers(DWORD error) {
+  return error == ERROR_FILE_NOT_FOUND || error == ERROR_FILE_INVALID;
 }
 
 /* ---- making ---- */
@@ -153,9 +157,9 @@ int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *ma
 }
 
 int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct mf_os_identity *identity) {
-  static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE, FILE_ATTRIBUTE_NORMAL,
-                                              SHARE_ALL, FILE_NON_DIRECTORY_FILE};
-  static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE,
+  static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC,
+                                              FILE_ATTRIBUTE_NORMAL, SHARE_ALL, FILE_NON_DIRECTORY_FILE};
+  static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC | DELETE,
                                               FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
                                               FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE};
   struct mf_os_identity who;
@@ -204,7 +208,7 @@ static int reopen_named(const char *path, const struct mf_os_identity *identity,
     return result;
   DWORD error = mf_win32_open_known(wide, identity, GENERIC_READ | GENERIC_WRITE, 0, again);
   free(wide);
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (error == ERROR_FILE_INVALID)
     return mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path);
   return error == 0 ? 0 : mf_win32_fail(error, "open %s again", path);
 }
@@ -223,22 +227,30 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
 
 /* ---- removal ---- */
 
-/* By the handle, so that it is this file's attribute and no other's. A second name of it shares it. */
+/* By handles, so that it is this file's attribute and no other's: what `handle` tells is set through `changing`. A
+ * second name of the file shares it. */
+static DWORD set_read_only(HANDLE handle, HANDLE changing, int read_only) {
+  FILE_BASIC_INFO information;
+  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information))
+    return GetLastError();
+  information.FileAttributes &= ~(DWORD)(FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY);
+  if (read_only)
+    information.FileAttributes |= FILE_ATTRIBUTE_READONLY;
+  if (information.FileAttributes == 0)
+    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
+  return SetFileInformationByHandle(changing, FileBasicInfo, &information, sizeof information) ? 0 : GetLastError();
+}
+
 static DWORD clear_read_only(HANDLE handle) {
   FILE_BASIC_INFO information;
-  DWORD error = 0;
   if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
       (information.FileAttributes & FILE_ATTRIBUTE_READONLY) == 0)
     return 0;
-  HANDLE again = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
-  if (again == INVALID_HANDLE_VALUE)
+  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
+  if (changing == INVALID_HANDLE_VALUE)
     return GetLastError();
-  information.FileAttributes &= ~(DWORD)FILE_ATTRIBUTE_READONLY;
-  if (information.FileAttributes == 0)
-    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
-  if (!SetFileInformationByHandle(again, FileBasicInfo, &information, sizeof information))
-    error = GetLastError();
-  CloseHandle(again);
+  DWORD error = set_read_only(handle, changing, 0);
+  CloseHandle(changing);
   return error;
 }
 
@@ -274,7 +286,7 @@ DWORD mf_win32_remove(const wchar_t *path, const struct mf_os_identity *identity
   do
     error = remove_once(path, identity);
   while (mf_win32_passes(error, &tries));
-  return error;
+  return is_gone_or_a_strangers(error) ? ERROR_FILE_NOT_FOUND : error;
 }
 
 int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity) {
@@ -379,7 +391,7 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, uns
     error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
                                 (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
   while (mf_win32_passes(error, &tries));
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (is_gone_or_a_strangers(error))
     return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
   if (error != 0)
     return mf_win32_fail(error, "rename a file to %s", words);
@@ -473,24 +485,10 @@ int mf_win32_set_mode(HANDLE handle, int mode, int container, const char *path) 
   return error == 0 ? 0 : mf_win32_fail(error, "set the access list of what is to be %s", path);
 }
 
-static int set_read_only(HANDLE handle, const char *path) {
-  FILE_BASIC_INFO information = {.FileAttributes = FILE_ATTRIBUTE_READONLY}; /* the times of 0 stay as they are */
-  if (!SetFileInformationByHandle(handle, FileBasicInfo, &information, sizeof information))
-    return mf_win32_fail(GetLastError(), "make what is to be %s read-only", path);
-  return 0;
-}
-
 int mf_os_file_set_mode(mayfly_os_fd fd, int mode, const char *path) {
-  HANDLE handle = ReOpenFile((HANDLE)fd, WRITE_DAC | FILE_WRITE_ATTRIBUTES | FILE_READ_ATTRIBUTES, SHARE_ALL, ITSELF);
-  if (handle == INVALID_HANDLE_VALUE)
-    return mf_win32_fail(GetLastError(), "set the mode of what is to be %s", path);
-  int result = mf_win32_set_mode(handle, mode, 0, path);
-  if (result == 0 && mode > 0 && (mode & 0200) == 0)
-    result = set_read_only(handle, path);
-  else if (result == 0)
-    clear_read_only(handle);
-  CloseHandle(handle);
-  return result;
+  int result = mf_win32_set_mode((HANDLE)fd, mode, 0, path);
+  DWORD error = result == 0 ? set_read_only((HANDLE)fd, (HANDLE)fd, mode > 0 && (mode & 0200) == 0) : 0;
+  return error == 0 ? result : mf_win32_fail(error, "set the attributes of what is to be %s", path);
 }
 
 /* ---- content ---- */
