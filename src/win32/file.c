@@ -48,42 +48,29 @@ int mf_win32_passes(DWORD error, unsigned *tries) {
 
 /* ---- who a file is ---- */
 
-/* File systems other than NTFS and ReFS may know the older question only. */
+/* FAT knows the older question only, and gives an id to another file at once: there the birth tells as well. */
 static int ask_older(HANDLE handle, struct mf_os_identity *identity) {
+  const int64_t epoch = 116444736000000000; /* 1970, in the system's 100 ns since 1601 */
   BY_HANDLE_FILE_INFORMATION information;
   if (!GetFileInformationByHandle(handle, &information))
     return mf_win32_fail(GetLastError(), "ask a file who it is");
+  int64_t born = (int64_t)information.ftCreationTime.dwHighDateTime << 32 | information.ftCreationTime.dwLowDateTime;
   *identity = (struct mf_os_identity){
       .volume = information.dwVolumeSerialNumber,
       .file = {(uint64_t)information.nFileIndexHigh << 32 | information.nFileIndexLow, 0},
+      .born_ns = born != 0 ? (born - epoch) * 100 : 0,
   };
   return 0;
 }
 
-int mf_win32_identity(HANDLE handle, struct mf_os_identity *identity) {
+/* Elsewhere an id has a number in it that grows when it is used again. */
+int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity) {
   FILE_ID_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileIdInfo, &information, sizeof information))
-    return ask_older(handle, identity);
+  if (!GetFileInformationByHandleEx((HANDLE)fd, FileIdInfo, &information, sizeof information))
+    return ask_older((HANDLE)fd, identity);
   *identity = (struct mf_os_identity){.volume = information.VolumeSerialNumber};
   memcpy(identity->file, &information.FileId, sizeof identity->file);
   return 0;
-}
-
-/* 0: it is not told. */
-static int64_t born(HANDLE handle) {
-  const int64_t epoch = 116444736000000000; /* 1970, in the system's 100 ns since 1601 */
-  FILE_BASIC_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
-      information.CreationTime.QuadPart == 0)
-    return 0;
-  return (information.CreationTime.QuadPart - epoch) * 100;
-}
-
-int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity) {
-  int result = mf_win32_identity((HANDLE)fd, identity);
-  if (result == 0)
-    identity->born_ns = born((HANDLE)fd);
-  return result;
 }
 
 /* Wine does not tell the volume of a handle whose name has changed. */
@@ -93,9 +80,8 @@ static int is_same_volume(uint64_t one, uint64_t other) {
 
 int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity) {
   struct mf_os_identity there;
-  return mf_win32_identity(handle, &there) == 0 && is_same_volume(there.volume, identity->volume) &&
-         there.file[0] == identity->file[0] && there.file[1] == identity->file[1] &&
-         (identity->born_ns == 0 || identity->born_ns == born(handle));
+  return mf_os_file_identity((mayfly_os_fd)handle, &there) == 0 && is_same_volume(there.volume, identity->volume) &&
+         there.file[0] == identity->file[0] && there.file[1] == identity->file[1] && there.born_ns == identity->born_ns;
 }
 
 DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
@@ -167,7 +153,7 @@ int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct
   int result = mf_win32_create(path, (flags & MF_OS_FILE_DELETE_ON_CLOSE) != 0 ? &passing : &lasting, &made);
   if (result < 0)
     return result;
-  result = mf_win32_identity(made, &who);
+  result = mf_os_file_identity((mayfly_os_fd)made, &who);
   if (result < 0) { /* the name is ours for a moment longer */
     mf_win32_mark_removed(made);
     CloseHandle(made);
@@ -357,9 +343,9 @@ static int refuse_rename(HANDLE handle, const wchar_t *to, const char *words) {
   HANDLE parent = open_parent(to);
   if (parent == INVALID_HANDLE_VALUE)
     return mf_win32_fail(mf_win32_path_error(to, GetLastError()), "rename a file to %s", words);
-  int result = mf_win32_identity(handle, &ours);
+  int result = mf_os_file_identity((mayfly_os_fd)handle, &ours);
   if (result == 0)
-    result = mf_win32_identity(parent, &theirs);
+    result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
   CloseHandle(parent);
   if (result < 0)
     return result;
@@ -384,7 +370,7 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, uns
   unsigned tries = 0;
   HANDLE handle;
   DWORD error;
-  int result = mf_win32_identity(held, &identity);
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
   do /* NTFS puts a rename on the disk, too, if it is asked to write through */
@@ -430,15 +416,15 @@ static DWORD inherited(const wchar_t *path, int container, PSECURITY_DESCRIPTOR 
                                    FILE_DELETE_ON_CLOSE | (container ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE)};
   enum { NAME_SIZE = 32 };
   size_t parent = (size_t)(wcsrchr(path, L'\\') - path) + 1;
-  uint64_t random;
+  uint32_t random[2];
   HANDLE made;
   wchar_t *name = malloc((parent + NAME_SIZE) * sizeof *name);
-  if (name == NULL || mf_os_random(&random, sizeof random) < 0) {
+  if (name == NULL || mf_os_random(random, sizeof random) < 0) {
     free(name);
     return ERROR_NOT_ENOUGH_MEMORY;
   }
   memcpy(name, path, parent * sizeof *name);
-  _snwprintf(name + parent, NAME_SIZE, L"mayfly-%016llx", (unsigned long long)random);
+  _snwprintf(name + parent, NAME_SIZE, L"mayfly-%08lx%08lx", (unsigned long)random[0], (unsigned long)random[1]);
   DWORD error = create(name, &how, NULL, &made);
   free(name);
   if (error != 0)

@@ -63,7 +63,6 @@ struct mf_win32_new {
 };
 /* Exclusively, owner only. The handle is synchronous. */
 int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *made);
-int mf_win32_identity(HANDLE handle, struct mf_os_identity *identity); /* all but the birth */
 int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity); /* 1: it is of that identity */
 /* Opens `path` itself, even if it is a link or a directory, everything shared, if it is of that identity: 0.
  * ERROR_FILE_NOT_FOUND: nothing has the name. ERROR_FILE_INVALID: a stranger has it. */

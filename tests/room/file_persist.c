@@ -265,6 +265,7 @@ static void a_released_file_has_its_name_until_it_is_closed(void **state) {
 }
 
 static void a_released_file_is_not_taken_for_a_stranger_of_its_name(void **state) {
+  test_not_on_windows("under Wine a file's id is used again at once");
   mayfly_file *file = files_named(*state, MAYFLY_TEMP_REOPENABLE), *again = (mayfly_file *)"untouched";
   char path[SCRATCH_PATH_SIZE];
   snprintf(path, sizeof path, "%s", mayfly_file_path(file));
