@@ -168,8 +168,9 @@ static int publish_copy(mayfly_os_fd from, const struct publication *publication
   struct mf_template template;
   struct mf_named_file copy;
   int result = name_beside(publication->target, &template);
-  if (result == 0)
-    result = mf_named_file_create(&template, 0, 0, &copy);
+  if (result < 0)
+    return result;
+  result = mf_named_file_create(&template, 0, 0, &copy);
   mf_template_clear(&template);
   if (result < 0)
     return mf_fail_in(result, "make %s", publication->target);
