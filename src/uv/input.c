@@ -256,6 +256,7 @@ static void ended(mayfly_uv_connection *connection, int error) {
 }
 
 void mf_uv_arrived(mayfly_uv_connection *connection, int64_t count) {
+  mf_uv_set(connection, MF_UV_HEARD);
   if (count < 0)
     ended(connection, (int)count);
   else

@@ -124,6 +124,7 @@ enum {
   MF_UV_NO_RECEIVE = 1u << 9,
   MF_UV_NO_SEND = 1u << 10,
   MF_UV_READING = 1u << 11, /* the transport's */
+  MF_UV_HEARD = 1u << 13,   /* with SEND_OVER: there may be more to read */
   MF_UV_OPENING = 1u << 12, /* place.opening is there */
 };
 
