@@ -101,10 +101,8 @@ static int grow(mayfly_uv_connection *connection, uint64_t whole) {
 
 static int place_in_own(mayfly_uv_connection *connection, uint64_t whole, void **place, size_t *size) {
   int result = grow(connection, whole);
-  if (result < 0) {
-    mf_uv_connection_close(connection, result);
+  if (result < 0)
     return result;
-  }
   struct mf_uv_input *input = connection->held.input;
   size_t room = input->capacity - input->end;
   *place = input->bytes + input->end;
