@@ -19,26 +19,35 @@
  *        ...
  *      mayfly_file_close(file);
  *
- * A program that needs a directory of its own
+ * A program that needs a directory of its own for a while
  *
- *  - calls mayfly_mkdtemp() and gets the absolute path of a fresh one, that only this user may enter;
- *  - uses it, and removes it and what it put there: what mayfly_mkdtemp() makes is the caller's, as in Python;
- *  - gives the path back to mayfly_free().
+ *  - calls mayfly_temporary_directory() and gets an object for a fresh one, that only this user may enter;
+ *  - takes its absolute path from mayfly_directory_path() and puts into it what it likes;
+ *  - calls mayfly_directory_close(), which removes it with all that is in it. A program that ends without, by exit() or
+ *    by a return from main(), leaves nothing behind either.
  *
  *      mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
  *      options.prefix = "build-";
- *      char *path;
- *      if (mayfly_mkdtemp(&options, &path) < 0)
+ *      mayfly_directory *directory;
+ *      if (mayfly_temporary_directory(&options, &directory) < 0)
  *        return report(mayfly_last_error());
+ *      build_in(mayfly_directory_path(directory));
  *      ...
- *      mayfly_free(path);
+ *      if (mayfly_directory_close(directory) < 0)
+ *        report(mayfly_last_error());
+ *
+ * One that wants to keep the result calls mayfly_directory_persist() with its lasting name before it closes. One that
+ * must leave nothing behind even when it is killed sets MAYFLY_TEMP_CRASH_SAFE, and whoever comes next, itself at its
+ * start or another program of this user, calls mayfly_sweep(). One that looks after the directory itself calls
+ * mayfly_mkdtemp(): that one is the caller's, as in Python, and mayfly_rmtree() removes it.
  *
  * A program that is content with the system's choice of directory never calls mayfly_gettempdir() or
  * mayfly_settempdir(): each function finds the directory where `dir` is NULL.
  *
  * A program that may be ended by a signal calls mayfly_cleanup_on_signals() once, early in main(); then what the
- * library itself holds for it (sockets of listeners, the directory that arbitrary addresses live in) is gone after a
- * SIGTERM too. One that has signal handlers of its own calls mayfly_cleanup() on its way out, not inside the handler.
+ * library holds for it (temporary directories, sockets of listeners, the directory that arbitrary addresses live in) is
+ * gone after a SIGTERM too. One that has signal handlers of its own calls mayfly_cleanup() on its way out, not inside
+ * the handler.
  *
  * Names
  * -----
@@ -61,11 +70,15 @@
  * The library knows what must vanish with this process from before it is made until after it is gone. At exit(), or a
  * return from main(), what is left is removed, the newest first; not at _exit(), abort() or SIGKILL. A name is removed
  * only if it still leads to what was made under it: a stranger is left alone. A forked child owns nothing of its
- * parent's, draws other names than its parent, and its exit removes nothing but what it made itself.
+ * parent's, draws other names than its parent, and its exit removes nothing but what it made itself; in it, cleanup and
+ * close of an object that the parent made remove nothing.
+ *
+ * While a mayfly_directory lives, a shared flock(2) is held on it: systemd-tmpfiles, which removes what is old from the
+ * temporary directory, passes over what is locked.
  *
  * Threads
  * -------
- * All of it may be called from any thread at any time, but none of it from a signal handler.
+ * All of it may be called from any thread at any time, on different objects, but none of it from a signal handler.
  */
 #ifndef MAYFLY_TEMPFILE_H
 #define MAYFLY_TEMPFILE_H
@@ -320,15 +333,100 @@ MAYFLY_API int mayfly_file_persist(mayfly_file *file, const char *path, int mode
  * disk. */
 MAYFLY_API int mayfly_file_close(mayfly_file *file);
 
-/* Removes now what would be removed at exit, the newest first: named temporary files, the names of all AF_UNIX
- * listeners of this process and the directory that arbitrary addresses live in. Listeners that other threads use lose
+/* A directory that this library looks after. */
+typedef struct mayfly_directory mayfly_directory;
+
+/* Makes a directory as mayfly_mkdtemp() does, which is removed with all that is in it by mayfly_directory_close(), or
+ * at exit. Flags: MAYFLY_TEMP_KEEP, MAYFLY_TEMP_IGNORE_CLEANUP_ERRORS, MAYFLY_TEMP_CRASH_SAFE. `options` NULL: all
+ * defaults. It holds one descriptor. *directory is yours (mayfly_directory_close()). Stands for TemporaryDirectory.
+ *
+ * As mayfly_mkdtemp(), and MAYFLY_ECANCELED: this process is ending. */
+MAYFLY_API int mayfly_temporary_directory(const mayfly_temp_options *options, mayfly_directory **directory);
+
+/* Its absolute path; borrowed until mayfly_directory_persist() or mayfly_directory_close(). It stays what it was after
+ * the directory is gone. NULL: `directory` is. Stands for TemporaryDirectory.name. */
+MAYFLY_API const char *mayfly_directory_path(const mayfly_directory *directory);
+
+/* Makes it a lasting directory, at once or not at all: gives it the name `path`, with `mode` before anybody sees it
+ * there (MAYFLY_MODE_PRIVATE, MAYFLY_MODE_NEW or the bits of chmod(2)), and looks after it no longer. What is in it
+ * keeps its modes. An empty directory at `path` is replaced. Flags: MAYFLY_PERSIST_NOREPLACE, MAYFLY_PERSIST_SYNC (the
+ * directory and its new name; files in it are the caller's to sync). Afterwards its path is the new one, and
+ * mayfly_directory_close() only frees. Python has no such function.
+ *
+ * On failure it is what it was, mode included, and vanishes as before. MAYFLY_EINVAL: NULL, a flag or a mode that is
+ * none; or it was removed or made to last already, or is the parent process's. MAYFLY_EEXIST: something has the name,
+ * and MAYFLY_PERSIST_NOREPLACE was given. MAYFLY_ENOTEMPTY, MAYFLY_ENOTDIR: there is a directory that is not empty, or
+ * something else. MAYFLY_EXDEV: `path` is on another file system. MAYFLY_ENOENT: it is gone, or the directory that
+ * `path` lies in. MAYFLY_ESTOLEN: its old name leads to something else. MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS,
+ * MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EBUSY, MAYFLY_EMFILE, MAYFLY_EIO: the system refused.
+ * MAYFLY_ENOMEM. */
+MAYFLY_API int mayfly_directory_persist(mayfly_directory *directory, const char *path, int mode, unsigned flags);
+
+/* Removes it now, with all that is in it, as mayfly_rmtree() does; the object lives on. Once that is done, or somebody
+ * else did it, or it was made to last, a further call does nothing; after a failure it tries again. MAYFLY_TEMP_KEEP
+ * does not keep it from an explicit cleanup, as in Python. Stands for TemporaryDirectory.cleanup().
+ *
+ * Always 0 with MAYFLY_TEMP_IGNORE_CLEANUP_ERRORS. MAYFLY_EINVAL: `directory` is NULL. MAYFLY_ESTOLEN: its name leads
+ * to something else, a link, a file or another directory, which is left alone. Else as mayfly_rmtree(). */
+MAYFLY_API int mayfly_directory_cleanup(mayfly_directory *directory);
+
+/* mayfly_directory_cleanup(), but for one with MAYFLY_TEMP_KEEP, and the end of the object, whatever comes of it. NULL:
+ * nothing. Stands for leaving the with statement of a TemporaryDirectory. Errors as mayfly_directory_cleanup(). */
+MAYFLY_API int mayfly_directory_close(mayfly_directory *directory);
+
+/* How mayfly_rmtree() goes about it. */
+typedef struct mayfly_rmtree_options {
+  /* Of this struct, in bytes; set by MAYFLY_RMTREE_OPTIONS_INIT. */
+  size_t size;
+  /* MAYFLY_RMTREE_IGNORE_ERRORS, or 0. */
+  unsigned flags;
+  /* Called after each file and directory that was removed, with how many that makes. If it returns anything but 0, the
+   * removal stops there: MAYFLY_ECANCELED. NULL: nobody wants to know. */
+  int (*progress)(void *context, uint64_t removed);
+  /* Handed to `progress`. */
+  void *context;
+} mayfly_rmtree_options;
+
+/* Begins a mayfly_rmtree_options: all defaults. */
+#define MAYFLY_RMTREE_OPTIONS_INIT                                                                                     \
+  { sizeof(mayfly_rmtree_options), 0, NULL, NULL }
+
+/* What can't be removed is left, and that is no failure; nor is it that there is nothing: ignore_errors=True. */
+#define MAYFLY_RMTREE_IGNORE_ERRORS (1u << 0)
+
+/* Removes a directory with all that is in it: any depth, names of any bytes, in constant stack and with at most 20
+ * descriptors. No link is followed, neither in the tree, which a link only loses itself from, nor at its top, however
+ * many slashes are behind `path`, nor one that is put in the way meanwhile: everything is removed by the directory that
+ * holds it and not by its path. Permissions that keep their owner out (on Windows: the read-only attribute) are taken
+ * off what is to be removed, as Python does for a TemporaryDirectory, but never off the directory that `path` lies in.
+ * `options` NULL: all defaults. Stands for shutil.rmtree().
+ *
+ * What can't be removed is left, the rest is removed all the same, and the first failure is returned: its words name
+ * the path. MAYFLY_EINVAL: bad options, or a `path` whose last name is none ("", ".", "..", "/"). MAYFLY_ENOENT:
+ * nothing is there. MAYFLY_ENOTDIR: a link or a file is. MAYFLY_ECANCELED: `progress` said so. MAYFLY_ESTOLEN: a
+ * directory was moved away, or replaced, meanwhile. MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_EBUSY (on
+ * Windows: somebody has a file open; a mount point), MAYFLY_ENOTEMPTY (somebody keeps making files), MAYFLY_EMFILE,
+ * MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EIO: the system refused. MAYFLY_ENOMEM. */
+MAYFLY_API int mayfly_rmtree(const char *path, const mayfly_rmtree_options *options);
+
+/* Removes from `dir` what killed processes left there: the directories that MAYFLY_TEMP_CRASH_SAFE and arbitrary
+ * AF_UNIX addresses are made in, of which each process has its own, of this user only, and not while their process
+ * lives, or a child that it forked and that has not executed another program. Any process may call it at any time,
+ * several at once too. `dir` NULL: mayfly_gettempdir(). *removed is how many processes' directories there were; NULL:
+ * not wanted. Python has no such function.
+ *
+ * The rest is swept where one can't be removed; the first failure is returned. MAYFLY_ENOENT, MAYFLY_ENOTDIR,
+ * MAYFLY_EACCES: `dir` can't be listed. Else as mayfly_rmtree(). */
+MAYFLY_API int mayfly_sweep(const char *dir, uint64_t *removed);
+
+/* Removes now what would be removed at exit, the newest first: temporary directories and named temporary files, the
+ * names of all its AF_UNIX listeners and the directories that both may lie in. Listeners that other threads use lose
  * their names only; accepted connections live on, later closes succeed, and what is made afterwards is known again. For
  * programs that leave by _exit() or from their own signal handling; not to be called in a signal handler itself. Python
  * has no such function: its parts are atexit and the exit hooks of multiprocessing.util.
  *
- * The rest is still removed where one thing fails; the first failure is returned. MAYFLY_ESTOLEN: the directory's name
- * now belongs to something else and was left alone. MAYFLY_ENOTEMPTY: somebody put a directory into the directory.
- * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_EIO: the system refused. */
+ * The rest is still removed where one thing fails; the first failure is returned. MAYFLY_ESTOLEN: a directory's name
+ * now belongs to something else and was left alone. Else as mayfly_rmtree(). */
 MAYFLY_API int mayfly_cleanup(void);
 
 /* From now on SIGINT, SIGTERM and SIGHUP clean up before they end the process; of these, only those whose action is

@@ -150,7 +150,7 @@ static int check_service(const char *service, mayfly_scope scope) {
     return mf_fail(MAYFLY_EINVAL, "find a service's address: its name is empty");
   if (scope != MAYFLY_SCOPE_USER && scope != MAYFLY_SCOPE_SYSTEM)
     return mf_fail(MAYFLY_EINVAL, "find the address of the service %s: %d is no scope", service, (int)scope);
-  return mf_os_name_check(service);
+  return mf_os_name_check(service, "");
 }
 
 int mayfly_service_address(const char *service, mayfly_scope scope, mayfly_address *address) {

@@ -78,11 +78,13 @@ enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
 size_t mf_os_path_directory_size(const char *path);         /* so many bytes of an absolute path are its directory */
+char mf_os_path_separator(void);                            /* as it stands in an absolute path */
 int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
 mayfly_family mf_os_default_family(void);
-int mf_os_name_check(const char *part); /* a prefix, a suffix: no separator, no "..", no reserved name; MAYFLY_EINVAL */
+/* What a name begins and ends with: no separator, no "..", nothing that the system keeps for itself; MAYFLY_EINVAL. */
+int mf_os_name_check(const char *prefix, const char *suffix);
 
 /* ---- file.c: what was opened is known by identity, not by name --------------- */
 
@@ -135,19 +137,42 @@ int mf_os_file_seek(mayfly_os_fd fd, int64_t offset);   /* the descriptor's own 
 int mf_os_file_sync(mayfly_os_fd fd);                   /* MAYFLY_NO_FD: nothing */
 /* On a duplicate, whose closing leaves `fd` open; `mode` as for fdopen(3), without "a". */
 int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream);
-int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
+MF_PRIVATE int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
 int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable);
 
-/* ---- directory.c ------------------------------------------------------------- */
+/* ---- directory.c: held by a descriptor, removed with all that is in it -------- */
 
 /* Owner only, exactly, whatever the umask; MAYFLY_EEXIST. The descriptor that comes back is held while the directory
- * lives: it is its identity, and with `locked` it says to a sweep, and to systemd-tmpfiles, that somebody is alive. */
+ * lives: it is its identity, and with `locked` it says to a sweep, and to systemd-tmpfiles, that somebody is alive.
+ * Where a sweep has taken the directory before it was locked, another is made. */
 int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd);
+/* The directory that is there, whoever made it, to be removed. Separators and "/." at the end of `path` do not count.
+ * MAYFLY_EINVAL: it is "", ".", "..", a root, or ends in "/..". MAYFLY_ENOTDIR: a link, to whatever it leads, or
+ * something else that is no directory; the words say which. */
+int mf_os_directory_open(const char *path, mayfly_os_fd *fd);
+/* What a dead process held with `locked`: nobody else can hold it so from now on. MAYFLY_EAGAIN: leave it alone, since
+ * somebody is alive, it is another user's, no directory, or no longer there. */
+int mf_os_directory_claim(const char *path, mayfly_os_fd *fd);
 int mf_os_directory_still(const char *path, mayfly_os_fd held); /* 1: `path` leads to what is held; 0: no longer */
-/* The files in the directory that `held` leads to, then itself if `path` still leads there (MAYFLY_ESTOLEN: a stranger
- * was left; nothing of that name is no failure), never through a link; `held` is closed, whatever happens. A directory
- * in it is MAYFLY_ENOTEMPTY. */
-int mf_os_directory_remove(const char *path, mayfly_os_fd held);
+/* The names in a directory but "." and "..", in no order; they may be removed meanwhile. What `visit` returns, if it is
+ * not 0, ends the list and is the result. */
+int mf_os_directory_list(const char *path, int (*visit)(void *context, const char *name), void *context);
+/* Gives what is held the lasting name `to`, with `mode` before anybody sees it there: MAYFLY_MODE_* or the bits of
+ * chmod(2). An empty directory at `to` is replaced, but with MAYFLY_PERSIST_NOREPLACE; else MAYFLY_ENOTEMPTY,
+ * MAYFLY_ENOTDIR, MAYFLY_EEXIST. MAYFLY_EXDEV: another file system. MAYFLY_ESTOLEN: `from` leads elsewhere. On success
+ * *held is closed and MAYFLY_NO_FD; on failure the directory is what it was, and *held still holds it (on Windows
+ * perhaps by another handle). */
+int mf_os_directory_rename(mayfly_os_fd *held, const char *from, const char *to, int mode, unsigned flags);
+/* Everything in the directory that *held leads to, however deep, then itself if `path` still leads there; never through
+ * a link, in constant stack and with few descriptors. Permissions and attributes that are in the way are taken off
+ * what is in it and itself, never off what it lies in. `progress` (NULL: none) is called after each thing removed with
+ * their number so far; what it returns, if it is not 0, stops the walk with MAYFLY_ECANCELED. What can't be removed is
+ * left and the rest removed all the same; the first failure is the result, and its words name the path.
+ * MAYFLY_ESTOLEN: `path` leads to a stranger, and nothing was touched. Nothing of that name is no failure. On success
+ * *held is closed and MAYFLY_NO_FD; on failure it still holds the directory (on Windows perhaps by another handle, and
+ * then unlocked), so that it can be tried again. */
+int mf_os_directory_remove(const char *path, mayfly_os_fd *held, int (*progress)(void *context, uint64_t removed),
+                           void *context);
 
 /* ---- socket.c: endpoints ----------------------------------------------------- */
 
@@ -168,7 +193,8 @@ int mf_os_listener_is_shut(const mf_os_listener *listener);
 int mf_os_listener_remove_name(mf_os_listener *listener);
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
 /* For a loop. POSIX: *fd, borrowed, is readable while accept may succeed. Windows: *fd is MAYFLY_NO_FD, and `ready` is
- * called once, from a thread of the system's, as soon as accept may succeed; then watch again. Not after the close. */
+ * called once, from a thread of the system's, as soon as accept may succeed; then watch again. NULL, or the close, ends
+ * the watch; when they return, it is not being called. */
 MF_PRIVATE int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context), void *context,
                                     mayfly_os_fd *fd);
 
@@ -206,6 +232,9 @@ int mf_os_stream_is_shut(const mf_os_stream *stream);
 MF_PRIVATE mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
 MF_PRIVATE int mf_os_stream_close(mf_os_stream *stream);
 MF_PRIVATE mayfly_os_fd mf_os_stream_release(mf_os_stream *stream); /* the stream is freed, its descriptor lives */
+MF_PRIVATE int mf_os_stream_is_inet(const mf_os_stream *stream);    /* nonzero: over AF_INET */
+/* Another descriptor that leads to the same stream, not inheritable: for libuv, which closes what it was given. */
+MF_PRIVATE int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd);
 
 /* ---- wait.c ------------------------------------------------------------------ */
 

@@ -34,8 +34,8 @@ int mf_template_init(const char *directory, const char *prefix, const char *suff
     return mf_fail(MAYFLY_ENOMEM, "make a name in %s: no memory", directory);
   template->directory_size = directory_size;
   char *end = append(path, directory, directory_size);
-  if (directory_size > 0 && end[-1] != '/')
-    *end++ = '/';
+  if (directory_size > 0 && end[-1] != mf_os_path_separator())
+    *end++ = mf_os_path_separator();
   end = append(end, prefix, prefix_size);
   template->random = end;
   append(end + MF_NAME_SIZE, suffix, suffix_size + 1);
@@ -99,8 +99,7 @@ static int check_name(const mayfly_temp_options *options) {
   static const char reserved[] = ".mayfly-"; /* what a sweep takes for a dead process's directory */
   if (strncmp(options->prefix, reserved, sizeof reserved - 1) == 0)
     return mf_fail(MAYFLY_EINVAL, "the prefix \"%s\" begins with \"%s\", which is reserved", options->prefix, reserved);
-  int result = mf_os_name_check(options->prefix);
-  return result < 0 ? result : mf_os_name_check(options->suffix);
+  return mf_os_name_check(options->prefix, options->suffix);
 }
 
 /* The directory to make it in, yours to free. */

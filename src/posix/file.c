@@ -224,6 +224,10 @@ int mf_os_file_link(mayfly_os_fd fd, const char *path) {
   return mf_posix_fail("give a file the name %s", path);
 }
 
+int mf_posix_lacks_it(int number) {
+  return number == ENOSYS || number == EINVAL || number == ENOTSUP;
+}
+
 static int link_then_unlink(const char *from, const char *to) {
   if (link(from, to) != 0)
     return -1;
@@ -237,27 +241,32 @@ static int link_then_unlink(const char *from, const char *to) {
 
 #if defined(RENAME_NOREPLACE)
 
-static int rename_noreplace(const char *from, const char *to) {
-  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-    return 0;
-  return errno == ENOSYS || errno == EINVAL ? link_then_unlink(from, to) : -1;
+int mf_posix_rename_to_free(const char *from, const char *to) {
+  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }
 
 #elif defined(RENAME_EXCL)
 
-static int rename_noreplace(const char *from, const char *to) {
-  if (renamex_np(from, to, RENAME_EXCL) == 0)
-    return 0;
-  return errno == ENOTSUP ? link_then_unlink(from, to) : -1;
+int mf_posix_rename_to_free(const char *from, const char *to) {
+  return renamex_np(from, to, RENAME_EXCL);
 }
 
 #else
 
-static int rename_noreplace(const char *from, const char *to) {
-  return link_then_unlink(from, to);
+int mf_posix_rename_to_free(const char *from, const char *to) {
+  (void)from;
+  (void)to;
+  errno = ENOSYS;
+  return -1;
 }
 
 #endif
+
+static int rename_noreplace(const char *from, const char *to) {
+  if (mf_posix_rename_to_free(from, to) == 0)
+    return 0;
+  return mf_posix_lacks_it(errno) ? link_then_unlink(from, to) : -1;
+}
 
 int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigned flags) {
   struct stat status;
@@ -299,7 +308,7 @@ static int read_umask(void) {
 }
 
 /* What another thread makes in between is too private rather than too open. */
-static mode_t current_umask(void) {
+mode_t mf_posix_umask(void) {
   int told = read_umask();
   if (told >= 0)
     return (mode_t)told;
@@ -313,7 +322,7 @@ int mf_os_file_set_mode(mayfly_os_fd fd, int mode, const char *path) {
   if (mode == MAYFLY_MODE_PRIVATE)
     bits = 0600;
   else if (mode == MAYFLY_MODE_NEW)
-    bits = 0666 & ~current_umask();
+    bits = 0666 & ~mf_posix_umask();
   int result;
   MF_POSIX_RETRY(result, fchmod((int)fd, bits));
   return result == 0 ? 0 : mf_posix_fail("set the mode of what is to be %s", path);

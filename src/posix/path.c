@@ -86,6 +86,10 @@ int mf_os_path_absolute(const char *path, char **absolute) {
   return 0;
 }
 
+char mf_os_path_separator(void) {
+  return '/';
+}
+
 size_t mf_os_path_directory_size(const char *path) {
   size_t size = (size_t)(strrchr(path, '/') - path);
   return size > 0 ? size : 1;
@@ -119,10 +123,15 @@ mayfly_family mf_os_default_family(void) {
   return MAYFLY_AF_UNIX;
 }
 
-int mf_os_name_check(const char *part) {
+static int check_part(const char *part) {
   if (strchr(part, '/') != NULL)
     return mf_fail(MAYFLY_EINVAL, "\"%s\" is to be part of a name, but has a separator in it", part);
   if (strcmp(part, "..") == 0)
     return mf_fail(MAYFLY_EINVAL, "\"..\" is no part of a name");
   return 0;
+}
+
+int mf_os_name_check(const char *prefix, const char *suffix) {
+  int result = check_part(prefix);
+  return result < 0 ? result : check_part(suffix);
 }

@@ -38,6 +38,11 @@ int mf_posix_fail(const char *format, ...) MF_PRINTF(1, 2);
 
 /* 1: `path`, links not followed, is what `status` tells of. 0: it is something else, or not there. -1: errno. */
 int mf_posix_same(const char *path, const struct stat *status);
+/* rename(2) to a name that nothing has; -1: errno, and mf_posix_lacks_it() where the system, or the file system, can't
+ * do that in one call. */
+int mf_posix_rename_to_free(const char *from, const char *to);
+int mf_posix_lacks_it(int number);
+mode_t mf_posix_umask(void);
 
 /* ---- stream.c ---- */
 

@@ -212,6 +212,14 @@ static ssize_t write_pieces(int fd, const struct cursor *cursor, int64_t deadlin
   return mf_posix_pipe_write(fd, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
 }
 
+static int send_failed(const mf_os_stream *stream) {
+  if (atomic_load(&stream->shut))
+    return canceled(stream, "send on");
+  if (errno == EPIPE || errno == ECONNRESET)
+    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
+  return mf_posix_fail("send on descriptor %d", stream->fd);
+}
+
 /* What a send that failed has told. 0: try again. */
 static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
   if (errno == EINTR)
@@ -220,11 +228,7 @@ static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
     int result = await(stream, POLLOUT, deadline, "send on");
     return result < 0 ? result : 0;
   }
-  if (atomic_load(&stream->shut))
-    return canceled(stream, "send on");
-  if (errno == EPIPE || errno == ECONNRESET)
-    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
-  return mf_posix_fail("send on descriptor %d", stream->fd);
+  return send_failed(stream);
 }
 
 /* Whatever stopped a message after some of it had left: none after it can be right. */
@@ -464,6 +468,21 @@ mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   int fd = stream->fd;
   free(stream);
   return fd;
+}
+
+int mf_os_stream_is_inet(const mf_os_stream *stream) {
+  struct sockaddr_storage name;
+  socklen_t size = sizeof name;
+  return getsockname(stream->fd, (struct sockaddr *)&name, &size) == 0 &&
+         (name.ss_family == AF_INET || name.ss_family == AF_INET6);
+}
+
+int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
+  int made = fcntl(stream->fd, F_DUPFD_CLOEXEC, 0);
+  if (made < 0)
+    return mf_posix_fail("duplicate descriptor %d", stream->fd);
+  *fd = made;
+  return 0;
 }
 
 int mf_os_stream_close(mf_os_stream *stream) {

@@ -260,12 +260,13 @@ void mf_uv_arrived(mayfly_uv_connection *connection, int64_t count);
 /* Of what mf_uv_transport_write() was given so much has left; 0: try again. Or why it can't, in words. */
 void mf_uv_sent(mayfly_uv_connection *connection, int64_t count);
 
-/* ---- watch_poll.c: waiting for what is no open stream -------------------------------------- */
+/* ---- watch_poll.c, watch_async.c: waiting for what is no open stream -------------------------------------- */
 
 struct mf_uv_watch { /* stays where it is until closed */
   union {
     uv_handle_t any;
     uv_poll_t poll;
+    uv_async_t async; /* Windows, for a listener */
   } handle;
   void (*ready)(struct mf_uv_watch *watch);
   void (*closed)(struct mf_uv_watch *watch);

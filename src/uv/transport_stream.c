@@ -109,27 +109,44 @@ int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *
 
 /* ---- its beginning and its end ---- */
 
-static int open_pipe(uv_loop_t *uv, uv_pipe_t *pipe, mayfly_os_fd fd) {
+/* libuv's descriptors of pipes are its C library's, which on Windows are made from handles, and own them: so it gets a
+ * handle of its own, and a failure leaves the stream as it was. */
+static int open_pipe(uv_loop_t *uv, uv_pipe_t *pipe, mf_os_stream *stream) {
+  uv_fs_t close;
+  mayfly_os_fd fd;
   uv_pipe_init(uv, pipe, 0);
-  return uv_pipe_open(pipe, (uv_file)fd);
+  int result = mf_os_stream_duplicate(stream, &fd);
+  if (result < 0)
+    return result;
+  uv_file file = uv_open_osfhandle((uv_os_fd_t)fd);
+  if (file < 0) {
+    mf_os_fd_close(fd);
+    return mf_fail(MAYFLY_EMFILE, "open a pipe on the loop: no descriptor of the C library's is left");
+  }
+  result = uv_pipe_open(pipe, file);
+  if (result < 0) {
+    uv_fs_close(NULL, &close, file, NULL);
+    return uv_failed(result, "open a pipe on the loop");
+  }
+  mf_os_stream_close(stream);
+  return 0;
 }
 
-static int open_socket(uv_loop_t *uv, uv_tcp_t *tcp, mayfly_os_fd fd) {
+static int open_socket(uv_loop_t *uv, uv_tcp_t *tcp, mf_os_stream *stream) {
   uv_tcp_init(uv, tcp);
-  return uv_tcp_open(tcp, (uv_os_sock_t)fd);
+  int result = uv_tcp_open(tcp, (uv_os_sock_t)mf_os_stream_fd(stream));
+  if (result < 0)
+    return uv_failed(result, "open a socket on the loop");
+  mf_os_stream_release(stream);
+  return 0;
 }
 
 int mf_uv_transport_open(mayfly_uv_connection *connection, mf_os_stream *stream) {
   struct mf_uv_transport *transport = &connection->transport;
   uv_loop_t *uv = connection->origin->loop->uv;
-  mayfly_os_fd fd = mf_os_stream_fd(stream);
   transport->begun = 1; /* also where it fails: the handle must be closed */
-  int result = uv_guess_handle((uv_file)fd) == UV_TCP ? open_socket(uv, &transport->handle.tcp, fd)
-                                                      : open_pipe(uv, &transport->handle.pipe, fd);
-  if (result < 0)
-    return mf_fail(MAYFLY_EIO, "open descriptor %lld on the loop: %s", (long long)fd, uv_strerror(result));
-  mf_os_stream_release(stream);
-  return 0;
+  return mf_os_stream_is_inet(stream) ? open_socket(uv, &transport->handle.tcp, stream)
+                                      : open_pipe(uv, &transport->handle.pipe, stream);
 }
 
 static void on_closed(uv_handle_t *handle) {

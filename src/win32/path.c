@@ -33,8 +33,19 @@ int mf_win32_utf8(const wchar_t *wide, char **text) {
 
 /* ---- paths ---- */
 
+/* Cuts the separator at the end, but a root's: that of a drive, or the fourth of a share or device. */
+static void cut_separator(wchar_t *full, size_t length) {
+  size_t separators = 0;
+  for (const wchar_t *next = full; (next = wcschr(next, L'\\')) != NULL; next++)
+    separators++;
+  if (length > 3 && full[length - 1] == L'\\' && (full[1] != L'\\' || separators > 4))
+    full[length - 1] = L'\0';
+}
+
 /* The absolute path, `room` characters into the block that is returned; NULL: GetLastError() knows. */
 static wchar_t *full_path(const wchar_t *path, size_t room) {
+  if (*path == L'\0')
+    path = L".";
   DWORD size = GetFullPathNameW(path, 0, NULL, NULL);
   if (size == 0)
     return NULL;
@@ -44,8 +55,10 @@ static wchar_t *full_path(const wchar_t *path, size_t room) {
     return NULL;
   }
   DWORD length = GetFullPathNameW(path, size, full + room, NULL);
-  if (length > 0 && length < size)
+  if (length > 0 && length < size) {
+    cut_separator(full + room, length);
     return full;
+  }
   free(full);
   SetLastError(length == 0 ? GetLastError() : ERROR_FILENAME_EXCED_RANGE); /* a thread changed the directory */
   return NULL;
@@ -110,6 +123,10 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error) {
                                                                                                : error;
 }
 
+char mf_os_path_separator(void) {
+  return '\\';
+}
+
 size_t mf_os_path_directory_size(const char *path) {
   size_t size = strlen(path);
   while (size > 1 && path[size - 1] != '\\' && path[size - 1] != '/')
@@ -159,7 +176,10 @@ int mf_os_temp_candidate(size_t index, char **path) {
                                               L"."};
   if (index >= sizeof candidates / sizeof candidates[0])
     return MAYFLY_ENOENT;
-  return expand(candidates[index], path);
+  int result = expand(candidates[index], path);
+  if (result == MAYFLY_EAGAIN && index == MF_OS_TEMP_CANDIDATE_SYSTEM) /* as Python's expanduser */
+    result = expand(L"%HOMEDRIVE%%HOMEPATH%\\AppData\\Local\\Temp", path);
+  return result;
 }
 
 /* Pipes have no directories: what a user's names begin with keeps them apart. */
@@ -185,21 +205,34 @@ mayfly_family mf_os_default_family(void) {
   return MAYFLY_AF_PIPE;
 }
 
-/* Devices that would be opened in the place of a file, with anything after a dot. */
-static int is_device(const char *part) {
-  static const char *const devices[] = {"con", "prn", "aux", "nul"};
-  size_t length = strcspn(part, ".");
-  if (part[length] == '\0')
-    return 0; /* more of the name follows */
-  if (length == 4 && (_strnicmp(part, "com", 3) == 0 || _strnicmp(part, "lpt", 3) == 0))
-    return part[3] >= '1' && part[3] <= '9';
-  for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-    if (length == 3 && _strnicmp(part, devices[i], 3) == 0)
+/* A device's number: a digit but 0, or one of Latin-1's superscripts, in UTF-8. */
+static int is_device_number(const char *text, size_t size) {
+  static const char superscripts[] = "\xC2\xB9\xC2\xB2\xC2\xB3";
+  if (size == 1)
+    return *text >= '1' && *text <= '9';
+  for (const char *next = superscripts; size == 2 && *next != '\0'; next += 2)
+    if (memcmp(text, next, 2) == 0)
       return 1;
   return 0;
 }
 
-int mf_os_name_check(const char *part) {
+/* Devices that would be opened in the place of a file, whatever comes after a dot. */
+static int is_device(const char *prefix) {
+  static const char *const devices[] = {"con", "prn", "aux", "nul"};
+  size_t size = strcspn(prefix, ".");
+  if (prefix[size] == '\0')
+    return 0; /* more of the name follows */
+  while (size > 0 && prefix[size - 1] == ' ')
+    size--;
+  if (size > 3 && (_strnicmp(prefix, "com", 3) == 0 || _strnicmp(prefix, "lpt", 3) == 0))
+    return is_device_number(prefix + 3, size - 3);
+  for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
+    if (size == 3 && _strnicmp(prefix, devices[i], 3) == 0)
+      return 1;
+  return 0;
+}
+
+static int check_part(const char *part) {
   if (strpbrk(part, "/\\:") != NULL)
     return mf_fail(MAYFLY_EINVAL, "\"%s\" is to be part of a name, but has a separator in it", part);
   if (strcmp(part, "..") == 0)
@@ -207,7 +240,17 @@ int mf_os_name_check(const char *part) {
   for (const unsigned char *next = (const unsigned char *)part; *next != '\0'; next++)
     if (*next < ' ' || strchr("<>\"|?*", *next) != NULL)
       return mf_fail(MAYFLY_EINVAL, "\"%s\" is to be part of a name, but has a character that Windows reserves", part);
-  if (is_device(part))
-    return mf_fail(MAYFLY_EINVAL, "\"%s\" would make the name of a device", part);
   return 0;
+}
+
+int mf_os_name_check(const char *prefix, const char *suffix) {
+  size_t size = strlen(suffix);
+  int result = check_part(prefix);
+  if (result == 0)
+    result = check_part(suffix);
+  if (result == 0 && is_device(prefix))
+    result = mf_fail(MAYFLY_EINVAL, "\"%s\" would make the name of a device", prefix);
+  if (result == 0 && size > 0 && (suffix[size - 1] == '.' || suffix[size - 1] == ' '))
+    result = mf_fail(MAYFLY_EINVAL, "\"%s\" is to end a name, but Windows takes its last character away", suffix);
+  return result;
 }

@@ -177,6 +177,13 @@ static void *process_information(HANDLE process, TOKEN_INFORMATION_CLASS what) {
   return information;
 }
 
+int mf_win32_is_user(PSID sid) {
+  TOKEN_USER *user = process_information(GetCurrentProcess(), TokenUser);
+  int is = user != NULL && EqualSid(sid, user->User.Sid);
+  free(user);
+  return is;
+}
+
 int mf_win32_user(char **sid) {
   TOKEN_USER *user = process_information(GetCurrentProcess(), TokenUser);
   if (user == NULL)

@@ -359,6 +359,9 @@ static VOID CALLBACK tell_ready(PVOID parameter, BOOLEAN timed_out) {
 
 int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context), void *context, mayfly_os_fd *fd) {
   stop_watching(listener);
+  *fd = MAYFLY_NO_FD;
+  if (ready == NULL)
+    return 0;
   listener->ready = ready;
   listener->context = context;
   if (!RegisterWaitForSingleObject(&listener->watch, listener->event, tell_ready, listener, INFINITE,
@@ -366,7 +369,6 @@ int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context),
     listener->watch = NULL;
     return mf_win32_fail(GetLastError(), "listen: watch for clients");
   }
-  *fd = MAYFLY_NO_FD;
   return 0;
 }
 

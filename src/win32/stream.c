@@ -435,6 +435,18 @@ mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   return fd;
 }
 
+int mf_os_stream_is_inet(const mf_os_stream *stream) {
+  return stream->kind == MF_WIN32_SOCKET;
+}
+
+int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
+  HANDLE self = GetCurrentProcess(), made;
+  if (!DuplicateHandle(self, stream->handle, self, &made, 0, FALSE, DUPLICATE_SAME_ACCESS))
+    return mf_win32_fail(GetLastError(), "duplicate descriptor %d", number(stream));
+  *fd = (mayfly_os_fd)made;
+  return 0;
+}
+
 int mf_os_stream_close(mf_os_stream *stream) {
   enum mf_win32_kind kind = stream->kind;
   mf_win32_close((HANDLE)mf_os_stream_release(stream), kind);

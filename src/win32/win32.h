@@ -14,6 +14,10 @@
 
 #include <windows.h>
 
+#ifndef ERROR_DIRECTORY_NOT_SUPPORTED /* mingw-w64 10 */
+#define ERROR_DIRECTORY_NOT_SUPPORTED 336L
+#endif
+
 #include "../common/error.h"
 #include "../common/os.h"
 
@@ -34,6 +38,7 @@ int mf_win32_private(const char *others, SECURITY_ATTRIBUTES *attributes);
 void mf_win32_private_free(SECURITY_ATTRIBUTES *attributes);
 /* 1: the process runs as this user or as SYSTEM; 0: as another; -1: it is gone or can't be asked. */
 int mf_win32_same_user(DWORD process);
+int mf_win32_is_user(PSID sid); /* 1: it is this user */
 /* This user's SID as text; yours to free. */
 int mf_win32_user(char **sid);
 /* 1: `owner` is this user, its token's default owner, SYSTEM or the administrators. */
@@ -51,13 +56,31 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error);
 
 /* ---- file.c ---- */
 
-int mf_win32_identity(HANDLE handle, FILE_ID_INFO *identity);
-/* 1: `path`, links not followed, is the file or directory of that identity; 0: it is something else. */
-int mf_win32_same(const wchar_t *path, const FILE_ID_INFO *identity);
-/* Removes the file or empty directory that `path` leads to, if it is the one of that identity. */
-int mf_win32_remove(const wchar_t *path, const FILE_ID_INFO *identity);
-/* Zero, and the handle's file vanishes with its last handle; or what the system says. */
+/* How something new is to be made, and what that is called. */
+struct mf_win32_new {
+  const char *what;
+  DWORD access, attributes, share, options;
+};
+/* Exclusively, owner only. The handle is synchronous. */
+int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *made);
+int mf_win32_identity(HANDLE handle, struct mf_os_identity *identity); /* all but the birth */
+int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity); /* 1: it is of that identity */
+/* Opens `path` itself, even if it is a link or a directory, everything shared, if it is of that identity: 0.
+ * ERROR_FILE_NOT_FOUND: nothing has the name, or a stranger. */
+DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                          HANDLE *opened);
+/* What others do for a moment (look for viruses, index, close the last handle of what is being removed) is waited for:
+ * nonzero, try again. *tries is 0 at first. */
+int mf_win32_passes(DWORD error, unsigned *tries);
+/* 0: with the handle the name goes, on older systems with the last handle, even if it is read-only. */
 DWORD mf_win32_mark_removed(HANDLE handle);
+/* Removes the file or empty directory that `path` leads to; tried for a moment. ERROR_FILE_NOT_FOUND as above. */
+DWORD mf_win32_remove(const wchar_t *path, const struct mf_os_identity *identity);
+/* `to` as from mf_win32_path(). The handle has DELETE access. */
+DWORD mf_win32_rename(HANDLE handle, const wchar_t *to, int replace);
+/* The access list, by a handle with WRITE_DAC access: the owner's own, or what the directory of `path` gives. */
+int mf_win32_set_private(HANDLE handle, const char *words);
+int mf_win32_set_mode(HANDLE handle, int mode, int container, const char *path);
 
 /* ---- stream.c ---- */
 

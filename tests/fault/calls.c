@@ -97,6 +97,8 @@ int __wrap_mkdir(const char *path, mode_t mode) {
 }
 
 WRAP(int, fstat, (int fd, struct stat *status), (fd, status), -1)
+WRAP(int, fstatat, (int directory, const char *path, struct stat *status, int flags), (directory, path, status, flags),
+     -1)
 WRAP(int, lstat, (const char *path, struct stat *status), (path, status), -1)
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
 WRAP(int, fchmodat, (int directory, const char *path, mode_t mode, int flags), (directory, path, mode, flags), -1)
