@@ -325,11 +325,14 @@ int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned 
 static int vanish_orphan(struct mf_registry_entry *entry) {
   mayfly_file *file = (mayfly_file *)entry;
   int removed = mf_os_file_remove(MAYFLY_NO_FD, file->named.path, &file->named.identity);
-  free_file(file);
+  if (removed < 0)
+    mf_registry_enter(entry);
+  else
+    free_file(file);
   return removed < 0 ? removed : 0;
 }
 
-/* Somebody holds it, or the directory is closed to us: then it is tried again at the end of the process. */
+/* Somebody holds it, or the directory is closed to us: then each cleanup and the end of the process try again. */
 static int leave_to_registry(mayfly_file *file, int result) {
   char words[MF_OS_WORDS_SIZE];
   mf_words_keep(words);
