@@ -148,7 +148,7 @@ int mayfly_spooled_temporary_file(const mayfly_temp_options *options, size_t max
 
 /* With `data` written to it as well; what can't be written changes nothing. */
 static int roll_over_with(mayfly_file *file, const void *data, size_t size, int64_t offset) {
-  mayfly_os_fd fd;
+  mayfly_os_fd fd = MAYFLY_NO_FD;
   int result = file->template.path == NULL ? mf_template_from_options(NULL, 0, &file->template) : 0;
   if (result == 0)
     result = make_unnamed(&file->template, &fd);
