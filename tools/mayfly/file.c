@@ -54,7 +54,7 @@ static int take_options(int argc, char **argv, mayfly_temp_options *taken, char 
 }
 
 static int print_file(const mayfly_temp_options *options) {
-  mayfly_os_fd fd;
+  mayfly_os_fd fd = MAYFLY_NO_FD;
   char *path;
   int result = mayfly_mkstemp(options, &fd, &path);
   if (result < 0)
@@ -67,7 +67,7 @@ static int print_file(const mayfly_temp_options *options) {
 
 /* The command has the file to itself, which some need to open it. */
 static int run_with_file(mayfly_temp_options *options, char **command) {
-  mayfly_file *file;
+  mayfly_file *file = NULL;
   options->flags = MAYFLY_TEMP_REOPENABLE;
   int result = mayfly_cleanup_on_signals();
   if (result == 0)
