@@ -47,6 +47,30 @@ size_t limit_receive(int fd, unsigned char *buffer, size_t first) {
   return whole - LIMIT_HEADER;
 }
 
+/* The whole message at the front, its header included; SIZE_MAX: not even its header is there. */
+static size_t whole_size(const struct limit_ahead *ahead) {
+  uint32_t header;
+  if (ahead->end - ahead->begin < LIMIT_HEADER)
+    return SIZE_MAX;
+  memcpy(&header, ahead->buffer + ahead->begin, LIMIT_HEADER);
+  return LIMIT_HEADER + ntohl(header);
+}
+
+size_t limit_receive_ahead(int fd, struct limit_ahead *ahead) {
+  size_t whole;
+  while ((whole = whole_size(ahead)) > ahead->end - ahead->begin) {
+    memmove(ahead->buffer, ahead->buffer + ahead->begin, ahead->end - ahead->begin);
+    ahead->end -= ahead->begin;
+    ahead->begin = 0;
+    ssize_t count = recv(fd, ahead->buffer + ahead->end, ahead->capacity - ahead->end, 0);
+    if (count <= 0)
+      return 0;
+    ahead->end += (size_t)count;
+  }
+  ahead->begin += whole;
+  return whole - LIMIT_HEADER;
+}
+
 void *limit_memory(size_t size) {
   void *memory = calloc(1, size);
   bench_need(memory != NULL, "calloc");

@@ -14,6 +14,13 @@ void limit_send(int fd, const void *data, size_t size);
  * recv(2) asks for `first` bytes: LIMIT_HEADER makes it two calls a message, the size of a whole one makes it one. */
 size_t limit_receive(int fd, unsigned char *buffer, size_t first);
 
+/* The same, but each recv(2) takes whatever has come, up to `capacity`, and so often more than one message. */
+struct limit_ahead {
+  unsigned char *buffer;
+  size_t capacity, begin, end;
+};
+size_t limit_receive_ahead(int fd, struct limit_ahead *ahead);
+
 /* A buffer, or the end of the program. */
 void *limit_memory(size_t size);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { BURST = 100, READAHEAD = 1 << 16 };
 
@@ -48,6 +49,33 @@ static void message_ahead(long count) {
 
 static void message_timed(long count) {
   messages(count, 16, 0, 1000);
+}
+
+static void pipe_messages(long count, size_t size, int timeout_ms) {
+  static const char data[1 << 15];
+  mayfly_connection *ends[2];
+  int fds[2];
+  bench_need(pipe(fds) == 0, "pipe");
+  for (int i = 0; i < 2; i++) {
+    bench_check(mayfly_connection_adopt(fds[i], i == 0, i == 1, &ends[i]), "mayfly_connection_adopt");
+    mayfly_connection_set_timeouts(ends[i], timeout_ms, timeout_ms);
+  }
+  for (long i = 0; i < count; i++) {
+    send(ends[1], data, size);
+    receive(ends[0]);
+  }
+}
+
+static void pipe_message(long count) {
+  pipe_messages(count, 16, MAYFLY_FOREVER);
+}
+
+static void pipe_32k(long count) {
+  pipe_messages(count, 1 << 15, MAYFLY_FOREVER);
+}
+
+static void pipe_timed(long count) {
+  pipe_messages(count, 16, 1000);
 }
 
 static void burst_ahead(long count) {
@@ -95,6 +123,28 @@ static void wait_5000(long count) {
   wait_on(5000, count);
 }
 
+static void adopt(long count) {
+  mayfly_connection *ends[2], *adopted;
+  mayfly_os_fd fd;
+  open_pipe(ends, 0);
+  bench_check(mayfly_connection_os_fd(ends[0], &fd), "mayfly_connection_os_fd");
+  for (long i = 0; i < count; i++) {
+    bench_check(mayfly_connection_adopt(dup((int)fd), 1, 1, &adopted), "mayfly_connection_adopt");
+    mayfly_connection_close(adopted);
+  }
+}
+
+static void handle(long count) {
+  mayfly_connection *ends[2];
+  mayfly_os_fd fd;
+  open_pipe(ends, 0);
+  for (long i = 0; i < count; i++) {
+    bench_check(mayfly_send_handle(ends[0], STDIN_FILENO), "mayfly_send_handle");
+    bench_check(mayfly_recv_handle(ends[1], &fd), "mayfly_recv_handle");
+    mayfly_os_fd_close(fd);
+  }
+}
+
 /* Both sides, each in its process. */
 static void connect_with(long count, const char *key) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
@@ -133,10 +183,15 @@ static const struct {
     {"message_64k", message_64k},
     {"message_ahead", message_ahead},
     {"message_timed", message_timed},
+    {"pipe", pipe_message},
+    {"pipe_32k", pipe_32k},
+    {"pipe_timed", pipe_timed},
     {"burst_ahead", burst_ahead},
     {"poll", poll_one},
     {"wait_100", wait_100},
     {"wait_5000", wait_5000},
+    {"adopt", adopt},
+    {"handle", handle},
     {"connect", connect_open},
     {"connect_keyed", connect_keyed},
 };

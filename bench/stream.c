@@ -10,9 +10,10 @@
 
 enum { SMALL = 64, LARGE = 1 << 20, BURST = 100 };
 
-struct work { /* the limit makes one call a message, to send it and to receive it */
+struct work { /* the limit makes one call a message, to send it and to receive it, unless it reads ahead too */
   size_t size;
   size_t readahead;
+  int limit_ahead;
 };
 
 /* Of the limit's ends, and of mayfly's. */
@@ -34,9 +35,12 @@ static void mayfly_receive(mayfly_connection *connection, size_t expected) {
 
 /* ---- streams, the limit ---- */
 
-static void limit_drain(int fd, unsigned char *buffer, size_t size, long count) {
-  for (long i = 0; i < count; i++)
-    bench_need(limit_receive(fd, buffer, LIMIT_HEADER + size) == size, "limit_receive");
+static void limit_drain(int fd, const struct work *work, struct limit_ahead *ahead, long count) {
+  for (long i = 0; i < count; i++) {
+    size_t size = work->limit_ahead ? limit_receive_ahead(fd, ahead)
+                                    : limit_receive(fd, ahead->buffer, LIMIT_HEADER + work->size);
+    bench_need(size == work->size, "the size of the message");
+  }
   limit_send(fd, "", 1);
 }
 
@@ -47,10 +51,11 @@ static void limit_stream_to(int fd, const void *data, size_t size, long count) {
   bench_need(limit_receive(fd, answer, sizeof answer) == 1, "limit_receive");
 }
 
-static void limit_peer(int fd, size_t size, long count) {
-  unsigned char *buffer = limit_memory(LIMIT_HEADER + size);
-  limit_drain(fd, buffer, size, 1);
-  limit_drain(fd, buffer, size, count);
+static void limit_peer(int fd, const struct work *work, long count) {
+  struct limit_ahead ahead = {.capacity = LIMIT_HEADER + work->size + work->readahead};
+  ahead.buffer = limit_memory(ahead.capacity);
+  limit_drain(fd, work, &ahead, 1);
+  limit_drain(fd, work, &ahead, count);
   bench_end_peer();
 }
 
@@ -62,7 +67,7 @@ static struct bench_cost limit_stream(const void *argument, long count) {
   pid_t peer = bench_fork();
   close(fds[peer == 0 ? 0 : 1]);
   if (peer == 0)
-    limit_peer(fds[1], work->size, count);
+    limit_peer(fds[1], work, count);
   limit_stream_to(fds[0], data, work->size, 1);
   struct bench_clock start = bench_start(peer);
   limit_stream_to(fds[0], data, work->size, count);
@@ -153,9 +158,10 @@ static struct bench_cost mayfly_bursts(const void *argument, long count) {
 }
 
 int main(void) {
-  const struct work small = {SMALL, 1 << 16}, large = {LARGE, 0};
+  const struct work small = {SMALL, 1 << 16, 0}, small_both = {SMALL, 1 << 16, 1}, large = {LARGE, 0, 0};
   bench_head();
   bench_row("stream, 64 B, reading ahead", 0.75, limit_stream, mayfly_stream, &small);
+  bench_row("stream, 64 B, reading ahead, as the limit does", 0, limit_stream, mayfly_stream, &small_both);
   bench_row("stream, 64 B that wait, reading ahead", 0.75, limit_bursts, mayfly_bursts, &small);
   bench_row("stream, 1 MiB", 1.05, limit_stream, mayfly_stream, &large);
   return 0;

@@ -141,9 +141,11 @@ typedef struct mayfly_endpoint_options {
    * But what was read ahead is known to mayfly_poll() and mayfly_wait() only, so neither poll(2) on the descriptor nor
    * another process that shares it works any more. Default: none. */
   size_t readahead;
-  /* For endpoints on an event loop; no function of this header looks at it. */
+  /* For endpoints on a loop (<mayfly/uv.h>); no function of this header looks at it: a queue of more bytes takes
+   * nothing more. Default: 1 MiB. */
   size_t queue_high;
-  /* For endpoints on an event loop; no function of this header looks at it. */
+  /* For endpoints on a loop; no function of this header looks at it: a queue that was above `queue_high` has drained
+   * when no more bytes than these are left. Default: a quarter of that. */
   size_t queue_low;
   /* Decides on the peer before the key is asked for, and before anything is sent: 0 lets it in, anything else is
    * MAYFLY_EPEER. It is called inside mayfly_accept(), mayfly_wait() or mayfly_connect(), and must not use the

@@ -484,12 +484,35 @@ int mayfly_connection_shutdown(mayfly_connection *connection) {
   return result < 0 ? result : mf_os_stream_shutdown(connection->stream);
 }
 
+int mf_connection_parts(const mayfly_connection *connection, struct mf_connection_parts *parts) {
+  if (mf_os_stream_keeps_messages(connection->stream))
+    return mf_fail(MAYFLY_ENOTSUP, "the pipe keeps messages, and only a stream of bytes can be taken over");
+  int result = mf_connection_may_receive(connection);
+  if (result == 0)
+    result = mf_connection_may_send(connection);
+  if (result < 0)
+    return result;
+  *parts = (struct mf_connection_parts){
+      connection->stream,
+      connection->directions,
+      connection->message_size_max,
+      connection->peer,
+      buffered(connection) > 0 ? connection->buffer + connection->begin : NULL,
+      buffered(connection),
+  };
+  return 0;
+}
+
+void mf_connection_leave(mayfly_connection *connection) {
+  free(connection->buffer);
+  free(connection);
+}
+
 int mayfly_connection_close(mayfly_connection *connection) {
   if (connection == NULL)
     return 0;
   int result = mf_os_stream_close(connection->stream);
-  free(connection->buffer);
-  free(connection);
+  mf_connection_leave(connection);
   return result;
 }
 

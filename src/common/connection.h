@@ -32,6 +32,18 @@ int mf_connection_receive_over(mayfly_connection *connection, int error);
 /* The stream that the next receive would have to read; NULL: it need not, since a whole message is there, or reading is
  * over. */
 mf_os_stream *mf_connection_awaits(const mayfly_connection *connection);
+/* For who takes the stream over, and does without this connection: what there is, borrowed. MAYFLY_ENOTSUP: it keeps
+ * messages. What has ended a direction is given back, in words. */
+struct mf_connection_parts {
+  mf_os_stream *stream;
+  unsigned directions;
+  uint64_t message_size_max;
+  mayfly_peer peer;
+  const unsigned char *buffered; /* read, and not handed out */
+  size_t size;
+};
+MF_PRIVATE int mf_connection_parts(const mayfly_connection *connection, struct mf_connection_parts *parts);
+MF_PRIVATE void mf_connection_leave(mayfly_connection *connection); /* all but its stream is gone */
 /* One turn of the handshake, without waiting: the message that has come, if it is the peer's turn, and what is to be
  * said to that. The peer's next one is not looked for: a wait tells of it. 1: through. 0: not yet. MAYFLY_EAUTH, in
  * words: it failed.

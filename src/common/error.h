@@ -3,6 +3,7 @@
 #ifndef MF_ERROR_H
 #define MF_ERROR_H
 
+#include "private.h"
 #include <mayfly/base.h>
 
 #ifdef __GNUC__
@@ -13,9 +14,9 @@
 
 /* Sets mayfly_last_error() and returns `code`. The words name what was tried and on what; those that do not fit are
  * cut and end in "...". */
-int mf_fail(int code, const char *format, ...) MF_PRINTF(2, 3);
+MF_PRIVATE int mf_fail(int code, const char *format, ...) MF_PRINTF(2, 3);
 /* Puts "what: " before the words that stand there already; returns `code`. */
-int mf_fail_in(int code, const char *format, ...) MF_PRINTF(2, 3);
+MF_PRIVATE int mf_fail_in(int code, const char *format, ...) MF_PRINTF(2, 3);
 
 /* A success does not change the words: who tries several things keeps those that stand, in MF_OS_WORDS_SIZE bytes, and
  * puts them back when one of the things is done. */

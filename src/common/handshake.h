@@ -21,6 +21,7 @@
 #define MF_HANDSHAKE_H
 
 #include "digest.h"
+#include "private.h"
 
 enum { MF_HANDSHAKE_MESSAGE_MAX = 256, MF_HANDSHAKE_NONCE_SIZE = 40 };
 enum { MF_HANDSHAKE_CHALLENGE_SIZE = 11 + 8 + MF_HANDSHAKE_NONCE_SIZE }; /* "#CHALLENGE#", "{sha256}", nonce */
@@ -47,12 +48,12 @@ struct mf_handshake { /* everything in it is handshake.c's own */
 /* MAYFLY_EINVAL: an empty key. `nonce` is fresh random bytes; copied. */
 int mf_handshake_init(struct mf_handshake *handshake, enum mf_handshake_role role, const void *key, size_t key_size,
                       int allow_md5, const uint8_t nonce[MF_HANDSHAKE_NONCE_SIZE], mf_hmac_fn *hmac);
-enum mf_handshake_state mf_handshake_state(const struct mf_handshake *handshake);
-const void *mf_handshake_outgoing(const struct mf_handshake *handshake, size_t *size);
-void mf_handshake_sent(struct mf_handshake *handshake);
-void mf_handshake_received(struct mf_handshake *handshake, const void *message, size_t size);
+MF_PRIVATE enum mf_handshake_state mf_handshake_state(const struct mf_handshake *handshake);
+MF_PRIVATE const void *mf_handshake_outgoing(const struct mf_handshake *handshake, size_t *size);
+MF_PRIVATE void mf_handshake_sent(struct mf_handshake *handshake);
+MF_PRIVATE void mf_handshake_received(struct mf_handshake *handshake, const void *message, size_t size);
 /* 0, or why it failed: MAYFLY_EAUTH, or what the HMAC function gave. *why is a static sentence for
  * mayfly_last_error(), NULL where there is no error. */
-int mf_handshake_error(const struct mf_handshake *handshake, const char **why);
+MF_PRIVATE int mf_handshake_error(const struct mf_handshake *handshake, const char **why);
 
 #endif

@@ -8,8 +8,8 @@
 #include "listener.h"
 #include "connection.h"
 #include "error.h"
+#include "listening.h"
 #include "memory.h"
-#include "registry.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +29,8 @@ struct opening {
 };
 
 struct mayfly_listener {
-  struct mf_registry_entry entry; /* first: the registry hands it back */
-  mf_os_listener *os;
-  struct mf_endpoint endpoint;
-  mayfly_address address, last_accepted;
-  char text[MAYFLY_ADDRESS_TEXT_SIZE]; /* the address, in words */
+  struct mf_listening at;
+  mayfly_address last_accepted;
   int has_accepted;
   struct opening *openings; /* the oldest first */
   int proving;
@@ -41,66 +38,19 @@ struct mayfly_listener {
   int64_t rest_until; /* 0: it does not rest */
 };
 
-static int vanish(struct mf_registry_entry *entry) {
-  return mf_os_listener_remove_name(((mayfly_listener *)entry)->os);
-}
-
 /* ---- listening ---- */
 
-/* Only a path must vanish with the process; resolving a host could hold up its end. */
-static int listen_at(mayfly_listener *listener, const mayfly_address *address) {
-  const mayfly_endpoint_options *options = &listener->endpoint.options;
-  if (address->family != MAYFLY_AF_UNIX)
-    return mf_os_listen(address, options->flags, options->backlog, &listener->os, &listener->address);
-  int result = mf_registry_begin();
-  if (result < 0)
-    return result;
-  result = mf_os_listen(address, options->flags, options->backlog, &listener->os, &listener->address);
-  mf_registry_end(result == 0 ? &listener->entry : NULL);
-  return result;
-}
-
-static int make_listener(const mayfly_address *address, const mayfly_endpoint_options *options,
-                         mayfly_listener **listener) {
-  mayfly_listener *made = calloc(1, sizeof *made);
-  if (made == NULL)
-    return mf_fail(MAYFLY_ENOMEM, "listen on %s: no memory", address->name);
-  made->entry.vanish = vanish;
-  int result = mf_endpoint_init(MF_ENDPOINT_LISTENER, address, options, &made->endpoint);
-  if (result == 0) {
-    result = listen_at(made, address);
-    if (result < 0)
-      mf_endpoint_clear(&made->endpoint);
-  }
-  if (result == 0) {
-    mayfly_address_format(&made->address, made->text, sizeof made->text);
-    *listener = made;
-  } else
-    free(made);
-  return result;
-}
-
-/* All in flight: if somebody cleaned up in between, the directory of the address would be gone. */
-static int listen_anywhere(const mayfly_endpoint_options *options, mayfly_listener **listener) {
-  mayfly_address arbitrary;
-  int result = mf_registry_begin();
-  if (result < 0)
-    return result;
-  result = mayfly_arbitrary_address(mayfly_default_family(), &arbitrary);
-  if (result == 0)
-    result = make_listener(&arbitrary, options, listener);
-  mf_registry_end(NULL);
-  return result;
-}
-
 int mayfly_listen(const mayfly_address *address, const mayfly_endpoint_options *options, mayfly_listener **listener) {
-  char words[MF_OS_WORDS_SIZE];
   if (listener == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_listen: listener is NULL");
-  mf_words_keep(words);
-  int result = address != NULL ? make_listener(address, options, listener) : listen_anywhere(options, listener);
-  if (result == 0)
-    mf_words_put_back(words);
+  mayfly_listener *made = calloc(1, sizeof *made);
+  if (made == NULL)
+    return mf_fail(MAYFLY_ENOMEM, "listen: no memory");
+  int result = mf_listening_start(&made->at, address, options, 0);
+  if (result < 0)
+    free(made);
+  else
+    *listener = made;
   return result;
 }
 
@@ -112,19 +62,9 @@ static void end_proving(mayfly_listener *listener, struct opening *opening, enum
   mf_wipe(&opening->handshake, sizeof opening->handshake);
 }
 
-/* Over AF_INET the system knows no process, but a port. */
-static void name_peer(const mayfly_listener *listener, const struct opening *opening, int error) {
-  char from[MAYFLY_ADDRESS_TEXT_SIZE];
-  if (listener->address.family != MAYFLY_AF_INET) {
-    const mayfly_peer *peer = mayfly_connection_peer(opening->connection);
-    mf_fail_in(error, "accept on %s: from process %lld", listener->text, (long long)peer->pid);
-  } else if (mayfly_address_format(&opening->from, from, sizeof from) == 0)
-    mf_fail_in(error, "accept on %s: from %s", listener->text, from);
-}
-
 /* The words stand already; they are kept until accept tells them. */
 static void fail(mayfly_listener *listener, struct opening *opening, int error) {
-  name_peer(listener, opening, error);
+  mf_listening_name_peer(&listener->at, error, mayfly_connection_peer(opening->connection), &opening->from);
   opening->error = error;
   opening->words = mf_duplicate(mayfly_last_error(), strlen(mayfly_last_error()), 1);
   mayfly_connection_close(opening->connection);
@@ -133,7 +73,7 @@ static void fail(mayfly_listener *listener, struct opening *opening, int error) 
 }
 
 static void step(mayfly_listener *listener, struct opening *opening) {
-  int result = listener->endpoint.options.authkey == NULL
+  int result = listener->at.endpoint.options.authkey == NULL
                    ? 1
                    : mf_connection_handshake_turn(opening->connection, &opening->handshake);
   if (result == 0)
@@ -142,7 +82,7 @@ static void step(mayfly_listener *listener, struct opening *opening) {
     fail(listener, opening, result == MAYFLY_ENOMEM ? result : MAYFLY_EAUTH);
     return;
   }
-  mf_connection_configure(opening->connection, &listener->endpoint.options);
+  mf_connection_configure(opening->connection, &listener->at.endpoint.options);
   end_proving(listener, opening, THROUGH);
 }
 
@@ -150,7 +90,7 @@ static void expire(mayfly_listener *listener, struct opening *opening, int64_t n
   if (opening->state != PROVING || now < opening->deadline)
     return;
   mf_fail(MAYFLY_EAUTH, "authentication failed: nothing came within %d ms (has the peer the key?)",
-          listener->endpoint.options.open_timeout_ms);
+          listener->at.endpoint.options.open_timeout_ms);
   fail(listener, opening, MAYFLY_EAUTH);
 }
 
@@ -177,7 +117,7 @@ static int open_with(mayfly_listener *listener, mf_os_stream *stream, const mayf
   struct opening *opening = calloc(1, sizeof *opening);
   if (opening == NULL) {
     mf_os_stream_close(stream);
-    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->text);
+    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->at.text);
   }
   int result = mf_connection_new(stream, MF_READABLE | MF_WRITABLE, &opening->connection);
   if (result < 0) {
@@ -185,12 +125,12 @@ static int open_with(mayfly_listener *listener, mf_os_stream *stream, const mayf
     return result;
   }
   opening->from = *from;
-  opening->deadline = mf_endpoint_deadline(listener->endpoint.options.open_timeout_ms);
+  opening->deadline = mf_endpoint_deadline(listener->at.endpoint.options.open_timeout_ms);
   listener->proving++;
   append(listener, opening);
-  result = mf_endpoint_admit_client(&listener->endpoint, mayfly_connection_peer(opening->connection));
-  if (result == 0 && listener->endpoint.options.authkey != NULL)
-    result = mf_endpoint_handshake(&listener->endpoint, MF_HANDSHAKE_SERVER, &opening->handshake);
+  result = mf_endpoint_admit_client(&listener->at.endpoint, mayfly_connection_peer(opening->connection));
+  if (result == 0 && listener->at.endpoint.options.authkey != NULL)
+    result = mf_endpoint_handshake(&listener->at.endpoint, MF_HANDSHAKE_SERVER, &opening->handshake);
   if (result < 0)
     fail(listener, opening, result);
   else
@@ -206,10 +146,10 @@ static void rest(mayfly_listener *listener, int error) {
 static int take_in(mayfly_listener *listener) {
   mf_os_stream *stream;
   mayfly_address from;
-  int result = mf_os_accept(listener->os, &stream, &from);
+  int result = mf_os_accept(listener->at.os, &stream, &from);
   if (result == MAYFLY_EAGAIN)
     return 0;
-  if (result == 0 && listener->proving == listener->endpoint.options.opening_max)
+  if (result == 0 && listener->proving == listener->at.endpoint.options.opening_max)
     displace_first(listener);
   if (result == 0)
     result = open_with(listener, stream, &from);
@@ -225,7 +165,7 @@ int mf_listener_is_ready(const mayfly_listener *listener) {
   const struct opening *opening = listener->openings;
   while (opening != NULL && opening->state == PROVING)
     opening = opening->next;
-  return opening != NULL || listener->failure < 0 || mf_os_listener_is_shut(listener->os);
+  return opening != NULL || listener->failure < 0 || mf_os_listener_is_shut(listener->at.os);
 }
 
 size_t mf_listener_item_count(const mayfly_listener *listener) {
@@ -235,7 +175,7 @@ size_t mf_listener_item_count(const mayfly_listener *listener) {
 size_t mf_listener_watch(const mayfly_listener *listener, struct mf_os_wait_item *items) {
   size_t count = 0;
   if (listener->rest_until == 0)
-    items[count++] = (struct mf_os_wait_item){.listener = listener->os};
+    items[count++] = (struct mf_os_wait_item){.listener = listener->at.os};
   for (const struct opening *opening = listener->openings; opening != NULL; opening = opening->next)
     if (opening->state == PROVING)
       items[count++] = (struct mf_os_wait_item){.stream = mf_connection_stream(opening->connection)};
@@ -298,7 +238,7 @@ static int hand_out(mayfly_listener *listener, struct opening *opening, mayfly_c
 static int tell_failure(mayfly_listener *listener) {
   int failure = listener->failure;
   listener->failure = 0;
-  return mf_fail(failure, "accept on %s: no %s left; it is tried again in %d ms", listener->text,
+  return mf_fail(failure, "accept on %s: no %s left; it is tried again in %d ms", listener->at.text,
                  failure == MAYFLY_EMFILE ? "descriptors are" : "memory is", REST_US / 1000);
 }
 
@@ -309,7 +249,7 @@ static int await_one(mayfly_listener *listener, int64_t deadline) {
   size_t most = mf_listener_item_count(listener);
   int64_t own = mf_listener_deadline(listener);
   if (most > FEW && (items = calloc(most, sizeof *items)) == NULL)
-    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->text);
+    return mf_fail(MAYFLY_ENOMEM, "accept on %s: no memory", listener->at.text);
   size_t count = mf_listener_watch(listener, items);
   int result = mf_os_wait(items, count, own < deadline ? own : deadline);
   if (result >= 0)
@@ -329,12 +269,12 @@ static int accept_one(mayfly_listener *listener, int timeout_ms, mayfly_connecti
     if (result > 0)
       result = 0;
     if (result == 0 && !mf_listener_is_ready(listener) && mf_deadline_passed(deadline))
-      return mf_fail(MAYFLY_ETIMEDOUT, "accept on %s: nobody was through within %d ms", listener->text, timeout_ms);
+      return mf_fail(MAYFLY_ETIMEDOUT, "accept on %s: nobody was through within %d ms", listener->at.text, timeout_ms);
   }
   if (result < 0)
     return result;
-  if (mf_os_listener_is_shut(listener->os))
-    return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->text);
+  if (mf_os_listener_is_shut(listener->at.os))
+    return mf_fail(MAYFLY_ECANCELED, "accept on %s: the listener was shut down", listener->at.text);
   struct opening *opening = first_finished(listener);
   return opening != NULL ? hand_out(listener, opening, connection) : tell_failure(listener);
 }
@@ -352,7 +292,7 @@ int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_connection *
 
 const mayfly_address *mayfly_listener_address(const mayfly_listener *listener) {
   if (listener != NULL)
-    return &listener->address;
+    return &listener->at.address;
   mf_fail(MAYFLY_EINVAL, "mayfly_listener_address: listener is NULL");
   return NULL;
 }
@@ -367,7 +307,7 @@ const mayfly_address *mayfly_listener_last_accepted(const mayfly_listener *liste
 int mayfly_listener_shutdown(mayfly_listener *listener) {
   if (listener == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_listener_shutdown: listener is NULL");
-  return mf_os_listener_shutdown(listener->os);
+  return mf_os_listener_shutdown(listener->at.os);
 }
 
 static void drop_openings(mayfly_listener *listener) {
@@ -382,16 +322,10 @@ static void drop_openings(mayfly_listener *listener) {
 }
 
 int mayfly_listener_close(mayfly_listener *listener) {
-  int result = 0;
   if (listener == NULL)
     return 0;
-  if (mf_registry_take(&listener->entry)) {
-    result = mf_os_listener_remove_name(listener->os);
-    mf_registry_end(NULL);
-  }
   drop_openings(listener);
-  int closed = mf_os_listener_close(listener->os);
-  mf_endpoint_clear(&listener->endpoint);
+  int result = mf_listening_stop(&listener->at);
   free(listener);
-  return result < 0 ? result : closed;
+  return result;
 }

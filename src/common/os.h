@@ -2,7 +2,7 @@
 /* os.h - the one door to the system.
  *
  * src/posix/ and src/win32/ each implement every function below, theme by theme, in files of the same names;
- * src/common/ calls nothing else of the system. So each may assume of the other:
+ * src/common/ and src/uv/ call nothing else of the system. So each may assume of the other:
  *
  *  - Results are 0 (or what the comment says) or a negative MAYFLY_E*; errno and GetLastError() never cross the
  *    door. The words are set where the failure is known, that is in here. Outputs come last and are untouched on
@@ -17,6 +17,7 @@
 #define MF_OS_H
 
 #include "digest.h"
+#include "private.h"
 #include <mayfly/address.h>
 #include <mayfly/base.h>
 #include <mayfly/connection.h>
@@ -26,21 +27,29 @@
 /* ---- process.c: time, identity, locks, words, the end of the process ---------- */
 
 #define MF_OS_NEVER INT64_MAX
-int64_t mf_os_clock_us(void);   /* monotonic */
-int64_t mf_os_process_id(void); /* differs in a forked child */
+MF_PRIVATE int64_t mf_os_clock_us(void); /* monotonic */
+int64_t mf_os_process_id(void);          /* differs in a forked child */
+/* Another number in a forked child, and no system call: for what must not be used in both processes. Negative: this
+ * system can't tell. */
+int mf_os_forks(void);
 
-enum { MF_OS_WORDS_SIZE = 512 };
+enum { MF_OS_WORDS_SIZE = 512, MF_OS_BATCH_SIZE = 256 };
 struct mf_os_thread { /* what each thread has for itself, zero at first */
   char words[MF_OS_WORDS_SIZE];
   int in_flight; /* the registry's */
+  struct {       /* random bytes in store, the template's; those used are zeros */
+    uint8_t bytes[MF_OS_BATCH_SIZE];
+    size_t left;
+    int forks;
+  } batch;
 };
 struct mf_os_thread *mf_os_thread(void); /* NULL: no memory for it */
 
 /* The library's only locks, by name, so that they can be counted. They are not recursive, and made anew in a forked
  * child. */
-enum mf_os_lock_id { MF_OS_LOCK_REGISTRY, MF_OS_LOCK_TEMPDIR, MF_OS_LOCK_COUNT };
-void mf_os_lock(enum mf_os_lock_id id);
-void mf_os_unlock(enum mf_os_lock_id id);
+enum mf_os_lock_id { MF_OS_LOCK_REGISTRY, MF_OS_LOCK_TEMPDIR, MF_OS_LOCK_LOOPS, MF_OS_LOCK_COUNT };
+MF_PRIVATE void mf_os_lock(enum mf_os_lock_id id);
+MF_PRIVATE void mf_os_unlock(enum mf_os_lock_id id);
 /* Nonzero: held. 0: this very thread holds it already (exit() was called from a signal handler inside one of our
  * calls), or the system has ended the thread that did (Windows, DLL exit). Waits for living threads. */
 int mf_os_lock_for_exit(enum mf_os_lock_id id);
@@ -77,6 +86,7 @@ enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
 size_t mf_os_path_directory_size(const char *path);         /* so many bytes of an absolute path are its directory */
+char mf_os_path_separator(void);                            /* as it stands in an absolute path */
 int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
@@ -135,7 +145,7 @@ int mf_os_file_seek(mayfly_os_fd fd, int64_t offset);   /* the descriptor's own 
 int mf_os_file_sync(mayfly_os_fd fd);                   /* MAYFLY_NO_FD: nothing */
 /* On a duplicate, whose closing leaves `fd` open; `mode` as for fdopen(3), without "a". */
 int mf_os_file_stream(mayfly_os_fd fd, const char *mode, FILE **stream);
-int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
+MF_PRIVATE int mf_os_fd_close(mayfly_os_fd fd); /* MAYFLY_NO_FD: nothing */
 int mf_os_fd_set_inheritable(mayfly_os_fd fd, int inheritable);
 
 /* ---- directory.c: held by a descriptor, removed with all that is in it -------- */
@@ -183,16 +193,25 @@ size_t mf_os_socket_path_max(void); /* bytes that an AF_UNIX path may have; 0: t
 int mf_os_listen(const mayfly_address *address, unsigned flags, int backlog, mf_os_listener **listener,
                  mayfly_address *bound);
 /* MAYFLY_EAGAIN: nobody is waiting. `from` gets the peer's own address (AF_UNIX: mostly a path of ""). */
-int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
+MF_PRIVATE int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from);
 /* From any thread or a signal handler: the listener is ready, and accept gives MAYFLY_ECANCELED. */
 int mf_os_listener_shutdown(mf_os_listener *listener);
 int mf_os_listener_is_shut(const mf_os_listener *listener);
 /* Its own, and only its own, once. Another thread may be using the listener. */
 int mf_os_listener_remove_name(mf_os_listener *listener);
 int mf_os_listener_close(mf_os_listener *listener); /* leaves the name */
+/* For a loop. POSIX: *fd, borrowed, is readable while accept may succeed. Windows: *fd is MAYFLY_NO_FD, and `ready` is
+ * called once, from a thread of the system's, as soon as accept may succeed; then watch again. NULL, or the close, ends
+ * the watch; when they return, it is not being called. */
+MF_PRIVATE int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context), void *context,
+                                    mayfly_os_fd *fd);
 
 /* Of `flags` MAYFLY_ENDPOINT_ANY_USER counts. */
 int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadline, mf_os_stream **stream);
+/* For a loop, which has resolved the host: the name is numeric. 0: connected. 1: it will be, or not, once *stream is
+ * writable: then mf_os_connect_finish. MAYFLY_EAGAIN: the listener is full or busy, try again later. */
+MF_PRIVATE int mf_os_connect_start(const mayfly_address *numeric, unsigned flags, mf_os_stream **stream);
+MF_PRIVATE int mf_os_connect_finish(mf_os_stream *stream);
 
 /* ---- stream.c, pipe.c: one connected byte stream ------------------------------ */
 
@@ -200,24 +219,30 @@ int mf_os_stream_pair(int duplex, mf_os_stream *ends[2]); /* not duplex: reader,
 /* Takes over a socket or a pipe that can be used in these directions, and makes it not inheritable; on failure it stays
  * as it is. MAYFLY_ENOTSUP: it is something else. A pipe of POSIX can't be shut down (MAYFLY_ENOTSUP). */
 int mf_os_stream_adopt(mayfly_os_fd fd, int readable, int writable, mf_os_stream **stream);
-int mf_os_stream_keeps_messages(const mf_os_stream *stream); /* nonzero: a message-type pipe, so no frames */
+MF_PRIVATE int mf_os_stream_keeps_messages(const mf_os_stream *stream); /* nonzero: a message-type pipe, so no frames */
 /* Some bytes: their number; MAYFLY_EOF at the end. Running out of time loses nothing. Where messages are kept: one
  * message or a part of it, 0 being an empty one, and in *left how much of it is still there (else 0). */
-int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64_t deadline, uint64_t *left);
+MF_PRIVATE int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64_t deadline, uint64_t *left);
 /* All of them, in one system call where the system can; one message where messages are kept. MAYFLY_ETIMEDOUT: nothing
  * has left. MAYFLY_EPIPE: ran out of time in the middle, or the peer is gone. */
 int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t count, int64_t deadline);
+/* For a loop: as much as fits now, how much that was. MAYFLY_EAGAIN: nothing fits. */
+MF_PRIVATE int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count);
 int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline); /* 1: a read would not wait; 0: too late */
 /* A descriptor as multiprocessing.reduction sends it, with one byte outside any frame. MAYFLY_ENOTSUP: not over this
  * stream. MAYFLY_EPROTO: what came is none, and what follows is out of step. */
 int mf_os_stream_send_fd(mf_os_stream *stream, mayfly_os_fd fd, int64_t deadline);
 int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd *fd);
-void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
+MF_PRIVATE void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
 /* From any thread or a signal handler: reads, writes and polls then give MAYFLY_ECANCELED. */
 int mf_os_stream_shutdown(mf_os_stream *stream);
 int mf_os_stream_is_shut(const mf_os_stream *stream);
-mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
-int mf_os_stream_close(mf_os_stream *stream);
+MF_PRIVATE mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
+MF_PRIVATE int mf_os_stream_close(mf_os_stream *stream);
+MF_PRIVATE mayfly_os_fd mf_os_stream_release(mf_os_stream *stream); /* the stream is freed, its descriptor lives */
+MF_PRIVATE int mf_os_stream_is_inet(const mf_os_stream *stream);    /* nonzero: over AF_INET */
+/* Another descriptor that leads to the same stream, not inheritable: for libuv, which closes what it was given. */
+MF_PRIVATE int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd);
 
 /* ---- wait.c ------------------------------------------------------------------ */
 

@@ -275,8 +275,8 @@ static struct addrinfo *ipv4_first(struct addrinfo *list) {
   return first;
 }
 
-static int resolve(const mayfly_address *address, const char *what, struct addrinfo **list) {
-  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+static int resolve(const mayfly_address *address, int flags, const char *what, struct addrinfo **list) {
+  struct addrinfo hints = {.ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   char port[8];
   snprintf(port, sizeof port, "%u", (unsigned)address->port);
   int number = getaddrinfo(address->name[0] == '\0' ? "localhost" : address->name, port, &hints, list);
@@ -361,7 +361,7 @@ static int listen_inet(const mayfly_address *address, int backlog, int *fd) {
   if (address->name[0] == '\0')
     made = listen_everywhere(address->port, backlog);
   else {
-    int result = resolve(address, "listen on", &list);
+    int result = resolve(address, 0, "listen on", &list);
     if (result < 0)
       return result;
     made = listen_at_first(list, backlog);
@@ -485,6 +485,12 @@ int mf_os_listener_close(mf_os_listener *listener) {
   return result;
 }
 
+int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context), void *context, mayfly_os_fd *fd) {
+  (void)ready, (void)context;
+  *fd = listener->fd;
+  return 0;
+}
+
 /* ---- connecting ---- */
 
 static int timed_out(const mayfly_address *address) {
@@ -513,20 +519,22 @@ static int await_room(int fd, const struct unix_name *name, const mayfly_address
   return 0;
 }
 
-static int connect_unix(int fd, const mayfly_address *address, int64_t deadline) {
-  struct unix_name name;
-  int result = unix_name(address, "connect to", &name);
+/* MAYFLY_EAGAIN: the listener's backlog is full. */
+static int connect_unix_now(int fd, const mayfly_address *address, struct unix_name *name) {
+  int result = unix_name(address, "connect to", name);
   if (result == 0)
     result = abstract_exists(address, "connect to");
   if (result < 0)
     return result;
   int connected;
-  MF_POSIX_RETRY(connected, connect(fd, generic(&name), name.size));
-  if (connected == 0)
-    return 0;
-  if (errno == EAGAIN)
-    return await_room(fd, &name, address, deadline);
-  return mf_posix_fail("connect to %s", address->name);
+  MF_POSIX_RETRY(connected, connect(fd, generic(name), name->size));
+  return connected == 0 ? 0 : mf_posix_fail("connect to %s", address->name);
+}
+
+static int connect_unix(int fd, const mayfly_address *address, int64_t deadline) {
+  struct unix_name name;
+  int result = connect_unix_now(fd, address, &name);
+  return result == MAYFLY_EAGAIN ? await_room(fd, &name, address, deadline) : result;
 }
 
 /* A port that nobody listens on may be handed to the very socket that connects to it, which then talks to itself. */
@@ -540,29 +548,40 @@ static int met_itself(int fd) {
          memcmp(&own, &peer, own_size) == 0;
 }
 
-/* 0; -1: errno. */
-static int connect_inet_to(int fd, const struct addrinfo *entry, int64_t deadline) {
+/* 0: connected. 1: it will be, or not, once it is writable. -1: errno. */
+static int begin_inet(int fd, const struct addrinfo *entry) {
+  if (connect(fd, entry->ai_addr, entry->ai_addrlen) == 0)
+    return 0;
+  return errno == EINPROGRESS || errno == EINTR ? 1 : -1;
+}
+
+/* What came of it. 0; -1: errno. */
+static int finish_inet(int fd) {
+  const int on = 1;
   int number = 0;
   socklen_t size = sizeof number;
-  if (connect(fd, entry->ai_addr, entry->ai_addrlen) != 0) {
-    if (errno != EINPROGRESS && errno != EINTR)
-      return -1;
-    int ready = mf_posix_wait(fd, POLLOUT, deadline);
-    if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0)
-      return -1;
-    errno = ready == 0 ? ETIMEDOUT : number;
-    if (errno != 0)
-      return -1;
-  }
-  errno = ECONNREFUSED;
-  return met_itself(fd) ? -1 : 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0)
+    return -1;
+  errno = number != 0 ? number : ECONNREFUSED;
+  if (number != 0 || met_itself(fd))
+    return -1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return 0;
+}
+
+/* 0; -1: errno. */
+static int connect_inet_to(int fd, const struct addrinfo *entry, int64_t deadline) {
+  int begun = begin_inet(fd, entry);
+  int ready = begun == 1 ? mf_posix_wait(fd, POLLOUT, deadline) : begun + 1;
+  if (ready == 0 && begun == 1)
+    errno = ETIMEDOUT;
+  return ready <= 0 ? -1 : finish_inet(fd);
 }
 
 static int connect_inet(const mayfly_address *address, int64_t deadline, int *fd) {
-  const int on = 1;
   struct addrinfo *list;
   int made = -1;
-  int result = resolve(address, "connect to", &list);
+  int result = resolve(address, 0, "connect to", &list);
   if (result < 0)
     return result;
   for (const struct addrinfo *entry = list; entry != NULL && made < 0; entry = entry->ai_next) {
@@ -579,7 +598,6 @@ static int connect_inet(const mayfly_address *address, int64_t deadline, int *fd
   freeaddrinfo(list);
   if (result < 0)
     return result;
-  setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   *fd = made;
   return 0;
 }
@@ -610,4 +628,60 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
     return result;
   mf_posix_blocking(fd);
   return mf_posix_stream_new(fd, address->family == MAYFLY_AF_UNIX ? AF_UNIX : AF_INET, stream);
+}
+
+/* ---- connecting, for a loop ---- */
+
+/* 0 or 1, as mf_os_connect_start. */
+static int start_inet(const mayfly_address *numeric, int *fd) {
+  struct addrinfo *list;
+  int result = resolve(numeric, AI_NUMERICHOST, "connect to", &list);
+  if (result < 0)
+    return result;
+  int made = mf_posix_socket(list->ai_family, SOCK_STREAM);
+  int begun = made < 0 ? -1 : begin_inet(made, list);
+  if (begun == 0)
+    begun = finish_inet(made);
+  if (begun < 0)
+    result = mf_posix_fail("connect to %s:%u", numeric->name, (unsigned)numeric->port);
+  freeaddrinfo(list);
+  if (begun < 0) {
+    mf_os_fd_close(made);
+    return result;
+  }
+  *fd = made;
+  return begun;
+}
+
+static int start_unix(const mayfly_address *address, int *fd) {
+  struct unix_name name;
+  int made = mf_posix_socket(AF_UNIX, SOCK_STREAM);
+  if (made < 0)
+    return mf_posix_fail("connect to %s", address->name);
+  int result = connect_unix_now(made, address, &name);
+  if (result < 0)
+    close(made);
+  else
+    *fd = made;
+  return result;
+}
+
+int mf_os_connect_start(const mayfly_address *numeric, unsigned flags, mf_os_stream **stream) {
+  (void)flags;
+  int fd = -1;
+  int begun;
+  if (numeric->family == MAYFLY_AF_INET)
+    begun = start_inet(numeric, &fd);
+  else if (numeric->family == MAYFLY_AF_UNIX)
+    begun = start_unix(numeric, &fd);
+  else
+    begun = mf_fail(MAYFLY_EAFNOSUPPORT, "connect to %s: this system has no AF_PIPE", numeric->name);
+  if (begun < 0)
+    return begun;
+  int result = mf_posix_stream_new(fd, numeric->family == MAYFLY_AF_UNIX ? AF_UNIX : AF_INET, stream);
+  return result < 0 ? result : begun;
+}
+
+int mf_os_connect_finish(mf_os_stream *stream) {
+  return finish_inet(stream->fd) == 0 ? 0 : mf_posix_fail("connect");
 }

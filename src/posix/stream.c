@@ -212,6 +212,14 @@ static ssize_t write_pieces(int fd, const struct cursor *cursor, int64_t deadlin
   return mf_posix_pipe_write(fd, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
 }
 
+static int send_failed(const mf_os_stream *stream) {
+  if (atomic_load(&stream->shut))
+    return canceled(stream, "send on");
+  if (errno == EPIPE || errno == ECONNRESET)
+    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
+  return mf_posix_fail("send on descriptor %d", stream->fd);
+}
+
 /* What a send that failed has told. 0: try again. */
 static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
   if (errno == EINTR)
@@ -220,11 +228,7 @@ static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
     int result = await(stream, POLLOUT, deadline, "send on");
     return result < 0 ? result : 0;
   }
-  if (atomic_load(&stream->shut))
-    return canceled(stream, "send on");
-  if (errno == EPIPE || errno == ECONNRESET)
-    return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
-  return mf_posix_fail("send on descriptor %d", stream->fd);
+  return send_failed(stream);
 }
 
 /* Whatever stopped a message after some of it had left: none after it can be right. */
@@ -257,6 +261,24 @@ int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t 
   while (cursor.count > 0 && result == 0)
     result = write_some(stream, &cursor, deadline, &begun);
   return result < 0 && begun ? cut_off(stream, result) : result;
+}
+
+/* A loop asks often, in vain too: so a socket is not asked through what sets words. */
+int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
+  struct cursor cursor = {slices, count, 0};
+  ssize_t sent;
+  advance(&cursor, 0); /* over slices that are empty */
+  if (cursor.count == 0)
+    return 0;
+  if (is_pipe(stream) && mf_posix_wait(stream->fd, POLLOUT, 0) == 0)
+    return MAYFLY_EAGAIN;
+  do
+    sent = is_pipe(stream) ? write_pieces(stream->fd, &cursor, 0)
+                           : send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return MAYFLY_EAGAIN;
+  return sent < 0 ? nothing_sent(stream, 0) : sent;
 }
 
 /* ---- descriptors, as multiprocessing.reduction sends them: with one byte, which is their number ---- */
@@ -442,8 +464,27 @@ mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream) {
   return stream->fd;
 }
 
-int mf_os_stream_close(mf_os_stream *stream) {
+mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
   int fd = stream->fd;
   free(stream);
-  return mf_os_fd_close(fd);
+  return fd;
+}
+
+int mf_os_stream_is_inet(const mf_os_stream *stream) {
+  struct sockaddr_storage name;
+  socklen_t size = sizeof name;
+  return getsockname(stream->fd, (struct sockaddr *)&name, &size) == 0 &&
+         (name.ss_family == AF_INET || name.ss_family == AF_INET6);
+}
+
+int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
+  int made = fcntl(stream->fd, F_DUPFD_CLOEXEC, 0);
+  if (made < 0)
+    return mf_posix_fail("duplicate descriptor %d", stream->fd);
+  *fd = made;
+  return 0;
+}
+
+int mf_os_stream_close(mf_os_stream *stream) {
+  return mf_os_fd_close(mf_os_stream_release(stream));
 }

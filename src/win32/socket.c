@@ -3,7 +3,8 @@
  *
  * A listener keeps accepts pending, on its own event, from its making to its close: a socket one, since the system
  * queues what comes meanwhile; a pipe several, since each is an instance that a client can come to. An accept takes the
- * oldest that is done, and issues the next before it hands it out, so the listener never stands without. */
+ * oldest that is done, and issues the next before it hands it out, so the listener never stands without. When a thread
+ * ends, the system cancels what it has issued: the next accept, in another thread, issues that again. */
 #include "win32.h"
 /* After windows.h, which they do not include. */
 #include <mswsock.h>
@@ -76,8 +77,8 @@ static ADDRINFOW *ipv4_first(ADDRINFOW *list) {
   return first;
 }
 
-static int resolve(const mayfly_address *address, const char *what, ADDRINFOW **list) {
-  ADDRINFOW hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+static int resolve(const mayfly_address *address, int flags, const char *what, ADDRINFOW **list) {
+  ADDRINFOW hints = {.ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   wchar_t *host, port[8];
   SOCKET starter = new_socket(AF_INET); /* the resolver too needs Winsock to be started */
   if (starter == INVALID_SOCKET)
@@ -134,7 +135,7 @@ static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made)
   if (address->name[0] == '\0')
     *made = listen_everywhere(address->port, backlog);
   else {
-    int result = resolve(address, "listen on", &list);
+    int result = resolve(address, 0, "listen on", &list);
     if (result < 0)
       return result;
     *made = listen_at_first(list, backlog);
@@ -306,12 +307,22 @@ static struct mf_win32_pending *replace(mf_os_listener *listener, size_t index, 
   return taken;
 }
 
+/* A pipe's client may have come all the same where the system has cancelled the accept: issued again, it tells. (A
+ * socket's is left in the queue.) */
+static int has_come(struct mf_win32_pending *pending, int is_pipe) {
+  DWORD count;
+  if (is_pipe && HasOverlappedIoCompleted(&pending->operation) &&
+      !GetOverlappedResult(pending->handle, &pending->operation, &count, FALSE))
+    mf_win32_pipe_listen(pending);
+  return HasOverlappedIoCompleted(&pending->operation);
+}
+
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from) {
   struct mf_win32_pending *next;
   size_t index = 0;
   if (listener->shut)
     return mf_fail(MAYFLY_ECANCELED, "accept: the listener was shut down");
-  while (index < listener->count && !HasOverlappedIoCompleted(&listener->pending[index]->operation))
+  while (index < listener->count && !has_come(listener->pending[index], listener->pipe != NULL))
     index++;
   if (index == listener->count) {
     look_again(listener);
@@ -344,7 +355,36 @@ int mf_os_listener_remove_name(mf_os_listener *listener) {
   return 0;
 }
 
+/* With the waiting for its callback that UnregisterWaitEx does then. */
+static void stop_watching(mf_os_listener *listener) {
+  if (listener->watch != NULL)
+    UnregisterWaitEx(listener->watch, INVALID_HANDLE_VALUE);
+  listener->watch = NULL;
+}
+
+static VOID CALLBACK tell_ready(PVOID parameter, BOOLEAN timed_out) {
+  const mf_os_listener *listener = parameter;
+  (void)timed_out;
+  listener->ready(listener->context);
+}
+
+int mf_os_listener_watch(mf_os_listener *listener, void (*ready)(void *context), void *context, mayfly_os_fd *fd) {
+  stop_watching(listener);
+  *fd = MAYFLY_NO_FD;
+  if (ready == NULL)
+    return 0;
+  listener->ready = ready;
+  listener->context = context;
+  if (!RegisterWaitForSingleObject(&listener->watch, listener->event, tell_ready, listener, INFINITE,
+                                   WT_EXECUTEONLYONCE)) {
+    listener->watch = NULL;
+    return mf_win32_fail(GetLastError(), "listen: watch for clients");
+  }
+  return 0;
+}
+
 int mf_os_listener_close(mf_os_listener *listener) {
+  stop_watching(listener);
   for (size_t i = 0; i < listener->count; i++)
     pending_free(listener->pending[i], issuer(listener, listener->pending[i]), listener->kind);
   if (listener->socket != INVALID_SOCKET)
@@ -403,7 +443,7 @@ static int connect_one(const mayfly_address *address, const ADDRINFOW *where, in
 
 static int connect_inet(const mayfly_address *address, int64_t deadline, mf_os_stream **stream) {
   ADDRINFOW *list;
-  int result = resolve(address, "connect to", &list);
+  int result = resolve(address, 0, "connect to", &list);
   if (result < 0)
     return result;
   result = MAYFLY_EADDRNOTAVAIL;
@@ -420,4 +460,58 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
   if (address->family == MAYFLY_AF_PIPE)
     return mf_win32_pipe_connect(address, (flags & MAYFLY_ENDPOINT_ANY_USER) != 0, deadline, stream);
   return connect_inet(address, deadline, stream);
+}
+
+/* ---- connecting, for a loop ---- */
+
+/* 0 or 1, as mf_os_connect_start. No overlapped operation, which would need its memory until it is done. */
+static int start_inet(const mayfly_address *numeric, SOCKET *made) {
+  ADDRINFOW *list;
+  u_long on = 1;
+  int result = resolve(numeric, AI_NUMERICHOST, "connect to", &list);
+  if (result < 0)
+    return result;
+  SOCKET begun = new_socket(list->ai_family);
+  int failed = begun == INVALID_SOCKET || ioctlsocket(begun, (long)FIONBIO, &on) != 0 ||
+               connect(begun, list->ai_addr, (int)list->ai_addrlen) != 0;
+  DWORD error = failed ? (DWORD)WSAGetLastError() : 0;
+  FreeAddrInfoW(list);
+  if (error != 0 && error != WSAEWOULDBLOCK) {
+    if (begun != INVALID_SOCKET)
+      closesocket(begun);
+    return mf_win32_fail(error, "connect to %s:%u", numeric->name, (unsigned)numeric->port);
+  }
+  *made = begun;
+  return error == WSAEWOULDBLOCK;
+}
+
+static int start_socket(const mayfly_address *numeric, mf_os_stream **stream) {
+  SOCKET made;
+  int begun = start_inet(numeric, &made);
+  if (begun < 0)
+    return begun;
+  int result = mf_win32_stream_new((HANDLE)made, MF_WIN32_SOCKET, stream);
+  if (result == 0 && begun == 0)
+    set_option(made, IPPROTO_TCP, TCP_NODELAY, 1);
+  return result < 0 ? result : begun;
+}
+
+int mf_os_connect_start(const mayfly_address *numeric, unsigned flags, mf_os_stream **stream) {
+  if (numeric->family == MAYFLY_AF_UNIX)
+    return no_such_family(numeric, "connect to");
+  if (numeric->family == MAYFLY_AF_INET)
+    return start_socket(numeric, stream);
+  int result = mf_win32_pipe_connect(numeric, (flags & MAYFLY_ENDPOINT_ANY_USER) != 0, 0, stream);
+  return result == MAYFLY_ETIMEDOUT ? MAYFLY_EAGAIN : result;
+}
+
+int mf_os_connect_finish(mf_os_stream *stream) {
+  int error = 0;
+  int size = sizeof error;
+  if (getsockopt((SOCKET)stream->handle, SOL_SOCKET, SO_ERROR, (char *)&error, &size) != 0)
+    error = WSAGetLastError();
+  if (error != 0)
+    return mf_win32_fail((DWORD)error, "connect");
+  set_option((SOCKET)stream->handle, IPPROTO_TCP, TCP_NODELAY, 1);
+  return 0;
 }

@@ -374,6 +374,14 @@ int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t 
   return write_slices(stream, slices, count, deadline);
 }
 
+/* All or nothing: what has to wait is cancelled, and then nothing has left, or the connection is broken. */
+int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
+  int result = mf_os_stream_write(stream, slices, count, 0);
+  if (result == MAYFLY_ETIMEDOUT)
+    return MAYFLY_EAGAIN;
+  return result < 0 ? result : (int64_t)total(slices, count);
+}
+
 /* ---- the other end ---- */
 
 /* Python sends a handle as a pickled call that duplicates it: what a peer says is never run here. */
@@ -421,8 +429,26 @@ mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream) {
   return (mayfly_os_fd)stream->handle;
 }
 
-int mf_os_stream_close(mf_os_stream *stream) {
-  mf_win32_close(stream->handle, stream->kind);
+mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
+  mayfly_os_fd fd = (mayfly_os_fd)stream->handle;
   stream_free(stream);
+  return fd;
+}
+
+int mf_os_stream_is_inet(const mf_os_stream *stream) {
+  return stream->kind == MF_WIN32_SOCKET;
+}
+
+int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
+  HANDLE self = GetCurrentProcess(), made;
+  if (!DuplicateHandle(self, stream->handle, self, &made, 0, FALSE, DUPLICATE_SAME_ACCESS))
+    return mf_win32_fail(GetLastError(), "duplicate descriptor %d", number(stream));
+  *fd = (mayfly_os_fd)made;
+  return 0;
+}
+
+int mf_os_stream_close(mf_os_stream *stream) {
+  enum mf_win32_kind kind = stream->kind;
+  mf_win32_close((HANDLE)mf_os_stream_release(stream), kind);
   return 0;
 }

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/* queue.c - what is waiting to leave.
+ *
+ * A send to a connection that has sent nothing in this turn of the loop, and whose own messages are not being handed
+ * out, is tried at once. Everything else is queued, and leaves together: at the end of the read batch that it answers,
+ * or before the loop waits. Small messages are copied one behind the other into chunks, which the loop keeps for the
+ * next; what the program gave for good is sent from where it lies, behind its header in a chunk.
+ *
+ * A queue exists while there is something in it. While the transport has it (BLOCKED), its items stay where they are.
+ */
+#include "internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  CHUNK = 1 << 13,
+  SPARES_MAX = 16, /* chunks that a loop keeps */
+  SLICES_MAX = 64  /* of one write */
+};
+
+static struct mf_uv_loop *loop_of(const mayfly_uv_connection *connection) {
+  return connection->origin->loop;
+}
+
+static size_t bytes_of(const mayfly_uv_connection *connection) {
+  return connection->queue != NULL ? connection->queue->bytes : 0;
+}
+
+/* ---- items ---- */
+
+static struct mf_uv_item *new_chunk(struct mf_uv_loop *loop, size_t size) {
+  struct mf_uv_item *item = size <= CHUNK ? loop->spare : NULL;
+  if (item != NULL) {
+    loop->spare = item->next;
+    loop->spares--;
+  } else if ((item = malloc(sizeof *item + (size > CHUNK ? size : CHUNK))) == NULL) {
+    mf_fail(MAYFLY_ENOMEM, "send: no memory for %zu bytes", size);
+    return NULL;
+  }
+  *item = (struct mf_uv_item){.data = item->bytes, .room = size > CHUNK ? size : CHUNK};
+  return item;
+}
+
+void mf_uv_item_free(struct mf_uv_item *item) {
+  if (item->owned != NULL && item->release != NULL)
+    item->release(item->owned);
+  free(item);
+}
+
+static int is_chunk(const struct mf_uv_item *item) {
+  return item->owned == NULL && (size_t)(item->data - item->bytes) + item->size + item->room == CHUNK;
+}
+
+static void give_back(struct mf_uv_loop *loop, struct mf_uv_item *item) {
+  if (!is_chunk(item) || loop->spares >= SPARES_MAX) {
+    mf_uv_item_free(item);
+    return;
+  }
+  item->next = loop->spare;
+  loop->spare = item;
+  loop->spares++;
+}
+
+/* ---- the queue ---- */
+
+static void out_of_time(struct mf_uv_alarm *alarm) {
+  const struct mf_uv_queue *queue = MF_UV_OF(alarm, struct mf_uv_queue, deadline);
+  mf_fail(MAYFLY_ETIMEDOUT, "close: %zu bytes were not taken in time", queue->bytes);
+  mf_uv_connection_close(queue->connection, MAYFLY_ETIMEDOUT);
+}
+
+void mf_uv_queue_set_deadline(mayfly_uv_connection *connection, int timeout_ms) {
+  if (timeout_ms >= 0)
+    mf_uv_deadline_set(loop_of(connection), &connection->queue->deadline, mf_endpoint_deadline(timeout_ms));
+}
+
+static int make_queue(mayfly_uv_connection *connection) {
+  struct mf_uv_loop *loop = loop_of(connection);
+  struct mf_uv_queue *queue = loop->spare_queue;
+  loop->spare_queue = NULL;
+  if (queue == NULL && (queue = malloc(sizeof *queue)) == NULL)
+    return mf_fail(MAYFLY_ENOMEM, "send: no memory");
+  *queue = (struct mf_uv_queue){.connection = connection, .deadline = {.ring = out_of_time}};
+  mf_uv_link_init(&queue->deadline.link);
+  connection->queue = queue;
+  return 0;
+}
+
+static void drop_queue(mayfly_uv_connection *connection) {
+  struct mf_uv_loop *loop = loop_of(connection);
+  struct mf_uv_queue *queue = connection->queue;
+  mf_uv_alarm_cancel(loop, &queue->deadline);
+  connection->queue = NULL;
+  if (loop->spare_queue == NULL)
+    loop->spare_queue = queue;
+  else
+    free(queue);
+}
+
+void mf_uv_queue_free(mayfly_uv_connection *connection) {
+  struct mf_uv_queue *queue = connection->queue;
+  if (queue == NULL)
+    return;
+  while (queue->first != NULL) {
+    struct mf_uv_item *item = queue->first;
+    queue->first = item->next;
+    mf_uv_item_free(item);
+  }
+  drop_queue(connection);
+}
+
+static void append(struct mf_uv_queue *queue, struct mf_uv_item *item) {
+  if (queue->last != NULL)
+    queue->last->next = item;
+  else
+    queue->first = item;
+  queue->last = item;
+  queue->bytes += item->size;
+}
+
+/* Room for `size` bytes in one piece, at the end; NULL: no memory. */
+static unsigned char *reserve(mayfly_uv_connection *connection, size_t size) {
+  struct mf_uv_queue *queue = connection->queue;
+  struct mf_uv_item *item = queue->last;
+  if (item == NULL || item->owned != NULL || item->room < size) {
+    item = new_chunk(loop_of(connection), size);
+    if (item == NULL)
+      return NULL;
+    append(queue, item);
+  }
+  unsigned char *room = item->bytes + (item->data - item->bytes) + item->size;
+  item->size += size;
+  item->room -= size;
+  queue->bytes += size;
+  return room;
+}
+
+/* ---- leaving ---- */
+
+static size_t fill(const struct mf_uv_queue *queue, mayfly_slice slices[SLICES_MAX]) {
+  size_t count = 0;
+  for (const struct mf_uv_item *item = queue->first; item != NULL && count < SLICES_MAX; item = item->next)
+    if (item->size > 0)
+      slices[count++] = (mayfly_slice){item->data, item->size};
+  return count;
+}
+
+static void advance(mayfly_uv_connection *connection, size_t size) {
+  struct mf_uv_queue *queue = connection->queue;
+  queue->bytes -= size;
+  while (queue->first != NULL) {
+    struct mf_uv_item *item = queue->first;
+    size_t part = size < item->size ? size : item->size;
+    item->data += part;
+    item->size -= part;
+    size -= part;
+    if (item->size > 0)
+      return;
+    queue->first = item->next;
+    give_back(loop_of(connection), item);
+  }
+  drop_queue(connection);
+}
+
+/* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. */
+static void failed(mayfly_uv_connection *connection, int error) {
+  int is_read = connection->state == MF_UV_OPEN && (connection->flags & MF_UV_NO_RECEIVE) == 0;
+  if (!is_read || (error != MAYFLY_EPIPE && error != MAYFLY_ECONNRESET)) {
+    mf_uv_connection_close(connection, error);
+    return;
+  }
+  mf_uv_set(connection, MF_UV_SEND_OVER | MF_UV_HEARD);
+  mf_uv_loop_ready(connection);
+  mf_uv_clear(connection, MF_UV_ABOVE);
+  mf_uv_queue_free(connection);
+}
+
+static void write_queue(mayfly_uv_connection *connection) {
+  mayfly_slice slices[SLICES_MAX];
+  size_t count = fill(connection->queue, slices);
+  int64_t left = mf_uv_transport_try(connection, slices, count);
+  if (left == MAYFLY_EAGAIN)
+    left = mf_uv_transport_write(connection, slices, count);
+  if (left < 0)
+    failed(connection, (int)left);
+  else if (left > 0)
+    advance(connection, (size_t)left);
+}
+
+static int may_write(const mayfly_uv_connection *connection) {
+  return (connection->state == MF_UV_OPEN || connection->state == MF_UV_ENDING) &&
+         (connection->flags & MF_UV_BLOCKED) == 0;
+}
+
+void mf_uv_queue_flush(mayfly_uv_connection *connection) {
+  while (connection->queue != NULL && may_write(connection))
+    write_queue(connection);
+}
+
+void mf_uv_queue_settle(mayfly_uv_connection *connection) {
+  const struct mf_uv_origin *origin = connection->origin;
+  if (connection->state == MF_UV_ENDING && connection->queue == NULL)
+    mf_uv_connection_close(connection, connection->status);
+  if (connection->state != MF_UV_OPEN || (connection->flags & MF_UV_ABOVE) == 0 ||
+      bytes_of(connection) > origin->queue_low)
+    return;
+  mf_uv_clear(connection, MF_UV_ABOVE);
+  if (origin->handlers.drained != NULL)
+    origin->handlers.drained(connection);
+}
+
+void mf_uv_sent(mayfly_uv_connection *connection, int64_t count) {
+  mf_uv_clear(connection, MF_UV_BLOCKED);
+  if (connection->state == MF_UV_PROVING && count >= 0) {
+    mf_uv_opening_sent(connection, (size_t)count);
+    return;
+  }
+  if (connection->state == MF_UV_PROVING)
+    mf_uv_opening_failed(connection, (int)count);
+  else if (count < 0)
+    failed(connection, (int)count);
+  else if (count > 0)
+    advance(connection, (size_t)count);
+  mf_uv_queue_flush(connection);
+  mf_uv_queue_settle(connection);
+}
+
+/* ---- what is to be sent ---- */
+
+struct message {
+  unsigned char header[MF_FRAME_HEADER_MAX];
+  size_t header_size;
+  const unsigned char *data;
+  size_t size;
+  int is_owned;
+  void (*release)(void *data);
+};
+
+/* Behind the first `skip` bytes of it, which have left. */
+static int copy(mayfly_uv_connection *connection, const struct message *message, size_t skip) {
+  size_t in_header = skip < message->header_size ? skip : message->header_size;
+  size_t in_data = skip - in_header;
+  size_t header_size = message->header_size - in_header;
+  unsigned char *room = reserve(connection, header_size + message->size - in_data);
+  if (room == NULL)
+    return MAYFLY_ENOMEM;
+  memcpy(room, message->header + in_header, header_size);
+  if (message->size > in_data)
+    memcpy(room + header_size, message->data + in_data, message->size - in_data);
+  return 0;
+}
+
+/* The same without a copy. An item first, then the header, so that a failure leaves nothing. */
+static int refer(mayfly_uv_connection *connection, const struct message *message, size_t skip) {
+  struct message header = *message;
+  size_t in_data = skip > message->header_size ? skip - message->header_size : 0;
+  struct mf_uv_item *item = malloc(sizeof *item);
+  if (item == NULL)
+    return mf_fail(MAYFLY_ENOMEM, "send: no memory");
+  header.size = 0;
+  if (skip < message->header_size && copy(connection, &header, skip) < 0) {
+    free(item);
+    return MAYFLY_ENOMEM;
+  }
+  *item = (struct mf_uv_item){.data = message->data + in_data,
+                              .size = message->size - in_data,
+                              .owned = (void *)message->data,
+                              .release = message->release};
+  append(connection->queue, item);
+  return 0;
+}
+
+static void release(const struct message *message) {
+  if (message->is_owned && message->release != NULL)
+    message->release((void *)message->data);
+}
+
+/* A failure must not leave a queue with nothing in it. */
+static int check_not_empty(mayfly_uv_connection *connection, int result) {
+  if (connection->queue->bytes == 0)
+    mf_uv_queue_free(connection);
+  return result;
+}
+
+static int enqueue(mayfly_uv_connection *connection, const struct message *message, size_t skip) {
+  if (connection->queue == NULL) {
+    int result = make_queue(connection);
+    if (result < 0)
+      return result;
+  }
+  if (message->is_owned && message->size > 0)
+    return check_not_empty(connection, refer(connection, message, skip));
+  int result = check_not_empty(connection, copy(connection, message, skip));
+  if (result == 0)
+    release(message); /* of no bytes */
+  return result;
+}
+
+static int leaves_at_once(const mayfly_uv_connection *connection) {
+  return connection->state == MF_UV_OPEN && connection->queue == NULL && connection != loop_of(connection)->current &&
+         (connection->flags & (MF_UV_SENT | MF_UV_BLOCKED)) == 0;
+}
+
+/* How much of it has left. */
+static int64_t try_to_send(mayfly_uv_connection *connection, const struct message *message) {
+  const mayfly_slice slices[] = {{message->header, message->header_size}, {message->data, message->size}};
+  unsigned char joined[4096];
+  mf_uv_set(connection, MF_UV_SENT);
+  mf_uv_loop_ready(connection); /* whose turn takes that back */
+  if (message->header_size + message->size > sizeof joined)
+    return mf_uv_transport_try(connection, slices, 2);
+  memcpy(joined, message->header, message->header_size); /* one copy is cheaper than gathering */
+  if (message->size > 0)
+    memcpy(joined + message->header_size, message->data, message->size);
+  return mf_uv_transport_try(connection, &(mayfly_slice){joined, message->header_size + message->size}, 1);
+}
+
+/* What is begun must be gone on with, or the connection is broken. */
+static int send_at_once(mayfly_uv_connection *connection, const struct message *message) {
+  int64_t left = try_to_send(connection, message);
+  if (left < 0 && left != MAYFLY_EAGAIN) {
+    failed(connection, (int)left);
+    return (int)left;
+  }
+  size_t skip = left > 0 ? (size_t)left : 0;
+  if (skip == message->header_size + message->size) {
+    release(message);
+    return 0;
+  }
+  int result = enqueue(connection, message, skip);
+  if (result < 0 && skip > 0)
+    mf_uv_connection_close(connection, result);
+  return result;
+}
+
+static int check(const mayfly_uv_connection *connection, const char *function, const void *data, size_t size) {
+  if (connection == NULL || (data == NULL && size > 0))
+    return mf_fail(MAYFLY_EINVAL, "%s: %s is NULL", function, connection == NULL ? "connection" : "data");
+  if ((connection->flags & MF_UV_NO_SEND) != 0)
+    return mf_fail(MAYFLY_EINVAL, "%s: this end of the pipe is for receiving only", function);
+  if (size > PTRDIFF_MAX / 2)
+    return mf_fail(MAYFLY_EINVAL, "%s: %zu bytes are larger than memory", function, size);
+  if ((connection->flags & (MF_UV_SEND_OVER | MF_UV_CLOSE_ASKED)) == MF_UV_SEND_OVER ||
+      (connection->state >= MF_UV_ENDING && connection->status != 0))
+    return mf_fail(MAYFLY_EPIPE, "%s: the peer is gone", function);
+  if (connection->state >= MF_UV_ENDING || (connection->flags & MF_UV_CLOSE_ASKED) != 0)
+    return mf_fail(MAYFLY_ECANCELED, "%s: the connection was closed", function);
+  return 0;
+}
+
+/* 1: above, after all that can leave has left. */
+static int is_above(mayfly_uv_connection *connection) {
+  if (bytes_of(connection) > connection->origin->queue_high)
+    mf_uv_queue_flush(connection);
+  return bytes_of(connection) > connection->origin->queue_high;
+}
+
+static void note_sent(mayfly_uv_connection *connection, size_t size) {
+  mayfly_uv_stats *stats = &connection->origin->stats;
+  stats->messages_out++;
+  stats->bytes_out += size;
+  if (bytes_of(connection) > stats->queue_peak)
+    stats->queue_peak = bytes_of(connection);
+}
+
+/* The turn of who is handed messages comes at the end of the batch. */
+static void arrange_turn(mayfly_uv_connection *connection, size_t size) {
+  struct mf_uv_loop *loop = loop_of(connection);
+  if (connection->queue == NULL || connection == loop->current || connection->state != MF_UV_OPEN)
+    return;
+  loop->pending += size;
+  mf_uv_loop_ready(connection);
+}
+
+static int send_message(mayfly_uv_connection *connection, struct message *message) {
+  message->header_size = mf_frame_encode(message->size, message->header);
+  if (is_above(connection)) {
+    mf_uv_set(connection, MF_UV_ABOVE);
+    return mf_fail(MAYFLY_EAGAIN, "send: %zu bytes are queued already", bytes_of(connection));
+  }
+  int result = leaves_at_once(connection) ? send_at_once(connection, message) : enqueue(connection, message, 0);
+  if (result < 0)
+    return result;
+  note_sent(connection, message->size);
+  arrange_turn(connection, message->size);
+  if (!is_above(connection))
+    return 0;
+  mf_uv_set(connection, MF_UV_ABOVE);
+  return 1;
+}
+
+int mayfly_uv_send(mayfly_uv_connection *connection, const void *data, size_t size) {
+  struct message message = {.data = data, .size = size};
+  int result = check(connection, "mayfly_uv_send", data, size);
+  return result < 0 ? result : send_message(connection, &message);
+}
+
+int mayfly_uv_send_owned(mayfly_uv_connection *connection, void *data, size_t size, void (*release_data)(void *data)) {
+  struct message message = {.data = data, .size = size, .is_owned = 1, .release = release_data};
+  int result = check(connection, "mayfly_uv_send_owned", data, size);
+  if (result < 0)
+    return result;
+  return send_message(connection, &message);
+}
+
+size_t mayfly_uv_queued(const mayfly_uv_connection *connection) {
+  return connection != NULL ? bytes_of(connection) : 0;
+}
