@@ -76,7 +76,7 @@ int __wrap_open(const char *path, int flags, ...) {
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
-  if (calls_hooks.open != NULL && (flags & O_CREAT) != 0)
+  if (calls_hooks.open != NULL && has_mode(flags))
     calls_hooks.open(mode);
   int refused = calls_hooks.refuse_open != NULL ? calls_hooks.refuse_open(flags) : 0;
   if (refused != 0) {

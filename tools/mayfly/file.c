@@ -52,7 +52,7 @@ int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char **
 }
 
 static int print_file(const mayfly_temp_options *options) {
-  mayfly_os_fd fd;
+  mayfly_os_fd fd = MAYFLY_NO_FD;
   char *path;
   int result = mayfly_mkstemp(options, &fd, &path);
   if (result < 0)
