@@ -145,6 +145,7 @@ WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)
 WRAP(int, rmdir, (const char *path), (path), -1)
 WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
+WRAP(struct dirent *, readdir, (DIR * stream), (stream), NULL)
 WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
 
 /* It closes all the same, as Linux does. */
