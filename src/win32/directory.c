@@ -14,18 +14,19 @@
 enum {
   SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
   SHARE_LOCKED = FILE_SHARE_READ | FILE_SHARE_WRITE,
-  HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+  HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
   ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS
 };
 
 /* ---- handles ---- */
 
-/* What `size` characters of `name` lead to from `directory`, even if it is a link; none: the directory itself. */
+/* What `size` characters of `name`, as they are in the list, lead to from `directory`, even if it is a link; none: the
+ * directory itself. */
 static DWORD open_at(HANDLE directory, const wchar_t *name, size_t size, DWORD access, DWORD share, HANDLE *opened) {
   UNICODE_STRING text = {(USHORT)(size * sizeof *name), (USHORT)(size * sizeof *name), (wchar_t *)name};
   OBJECT_ATTRIBUTES attributes;
   IO_STATUS_BLOCK status;
-  InitializeObjectAttributes(&attributes, &text, OBJ_CASE_INSENSITIVE, directory, NULL);
+  InitializeObjectAttributes(&attributes, &text, 0, directory, NULL);
   NTSTATUS result = NtOpenFile(opened, access, &attributes, &status, share,
                                FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT |
                                    ((access & SYNCHRONIZE) != 0 ? FILE_SYNCHRONOUS_IO_NONALERT : 0));
@@ -118,9 +119,20 @@ static const char *last_component_end(const char *path, const char *end) {
   }
 }
 
-/* What is never removed, however it is spelled: the working directory, what it lies in, a drive. */
+static int count_components(const char *path) {
+  int count = 0;
+  while (*(path += strspn(path, "/\\")) != '\0') {
+    path += strcspn(path, "/\\");
+    count++;
+  }
+  return count;
+}
+
+/* What is never removed, however it is spelled: the working directory, what it lies in, a drive, a share. */
 static int is_no_name(const char *path) {
   const char *end = last_component_end(path, path + strlen(path)), *begin = end;
+  if (strspn(path, "/\\") > 1 && count_components(path) < 3)
+    return 1;
   while (begin > path && begin[-1] != '/' && begin[-1] != '\\')
     begin--;
   return end == begin || end[-1] == ':' || (end - begin == 2 && begin[0] == '.' && begin[1] == '.');
@@ -164,7 +176,7 @@ int mf_os_directory_claim(const char *path, mayfly_os_fd *fd) {
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  DWORD error = open_directory(wide, HOLD | DELETE, SHARE_LOCKED, &opened);
+  DWORD error = open_directory(wide, HOLD | DELETE | READ_CONTROL, SHARE_LOCKED, &opened);
   free(wide);
   if (error == ERROR_NOT_ENOUGH_MEMORY || error == ERROR_TOO_MANY_OPEN_FILES)
     return mf_win32_fail(error, "look at the directory %s", path);
@@ -213,7 +225,8 @@ static DWORD each_entry(HANDLE directory, union entries *list,
       next += entry->NextEntryOffset;
     } while (entry->NextEntryOffset != 0);
   }
-  return GetLastError() == ERROR_NO_MORE_FILES ? 0 : GetLastError();
+  DWORD error = GetLastError();
+  return error == ERROR_NO_MORE_FILES || error == ERROR_FILE_NOT_FOUND ? 0 : error; /* a root may have not even "." */
 }
 
 struct visitor {
@@ -235,20 +248,26 @@ static DWORD visit_name(void *context, const FILE_ID_BOTH_DIR_INFO *entry) {
   return visitor->result != 0 ? ERROR_CANCELLED : 0;
 }
 
+/* What `path` leads to: the temporary directory may be a link. */
+static DWORD list_names(const wchar_t *path, struct visitor *visitor) {
+  union entries list;
+  HANDLE opened = CreateFileW(path, FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE, SHARE_ALL, NULL,
+                              OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+  if (opened == INVALID_HANDLE_VALUE)
+    return mf_win32_path_error(path, GetLastError());
+  DWORD error = (attributes_of(opened) & FILE_ATTRIBUTE_DIRECTORY) != 0 ? each_entry(opened, &list, visit_name, visitor)
+                                                                        : ERROR_DIRECTORY;
+  CloseHandle(opened);
+  return error;
+}
+
 int mf_os_directory_list(const char *path, int (*visit)(void *context, const char *name), void *context) {
   struct visitor visitor = {visit, context, 0};
-  union entries list;
-  HANDLE opened;
   wchar_t *wide;
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  opened = CreateFileW(wide, FILE_LIST_DIRECTORY | SYNCHRONIZE, SHARE_ALL, NULL, OPEN_EXISTING,
-                       FILE_FLAG_BACKUP_SEMANTICS, NULL);
-  DWORD error = opened != INVALID_HANDLE_VALUE ? each_entry(opened, &list, visit_name, &visitor)
-                                               : mf_win32_path_error(wide, GetLastError());
-  if (opened != INVALID_HANDLE_VALUE)
-    CloseHandle(opened);
+  DWORD error = list_names(wide, &visitor);
   free(wide);
   if (visitor.result != 0)
     return visitor.result;

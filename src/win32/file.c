@@ -84,8 +84,8 @@ int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity) {
          there.file[0] == identity->file[0] && there.file[1] == identity->file[1] && there.born_ns == identity->born_ns;
 }
 
-DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
-                          HANDLE *opened) {
+static DWORD open_once(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                       HANDLE *opened) {
   HANDLE handle =
       CreateFileW(path, access | FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF | flags, NULL);
   if (handle == INVALID_HANDLE_VALUE)
@@ -96,6 +96,16 @@ DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *iden
   }
   CloseHandle(handle);
   return ERROR_FILE_INVALID;
+}
+
+DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                          HANDLE *opened) {
+  unsigned tries = 0;
+  DWORD error;
+  do
+    error = open_once(path, identity, access, flags, opened);
+  while (mf_win32_passes(error, &tries));
+  return error;
 }
 
 static int is_gone_or_a_strangers(DWORD error) {
@@ -258,7 +268,7 @@ DWORD mf_win32_mark_removed(HANDLE handle) {
 
 static DWORD remove_once(const wchar_t *path, const struct mf_os_identity *identity) {
   HANDLE handle;
-  DWORD error = mf_win32_open_known(path, identity, DELETE, 0, &handle);
+  DWORD error = open_once(path, identity, DELETE, 0, &handle);
   if (error == 0) {
     error = mf_win32_mark_removed(handle);
     CloseHandle(handle);
@@ -337,15 +347,27 @@ static HANDLE open_parent(const wchar_t *path) {
   return opened;
 }
 
+static int fail_rename(DWORD error, const wchar_t *to, const char *words) {
+  if (is_gone_or_a_strangers(error))
+    return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
+  return mf_win32_fail(mf_win32_path_error(to, error), "rename a file to %s", words);
+}
+
 /* Why a file that goes with its handle is not renamed: there it is to be copied, or it never can be. */
-static int refuse_rename(HANDLE handle, const wchar_t *to, const char *words) {
+static int refuse_rename(HANDLE held, const wchar_t *from, const wchar_t *to, const char *words) {
   struct mf_os_identity ours, theirs;
-  HANDLE parent = open_parent(to);
+  HANDLE handle, parent;
+  int result = mf_os_file_identity((mayfly_os_fd)held, &ours);
+  if (result < 0)
+    return result;
+  DWORD error = mf_win32_open_known(from, &ours, 0, 0, &handle);
+  if (error != 0)
+    return fail_rename(error, to, words);
+  CloseHandle(handle);
+  parent = open_parent(to);
   if (parent == INVALID_HANDLE_VALUE)
     return mf_win32_fail(mf_win32_path_error(to, GetLastError()), "rename a file to %s", words);
-  int result = mf_os_file_identity((mayfly_os_fd)handle, &ours);
-  if (result == 0)
-    result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
+  result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
   CloseHandle(parent);
   if (result < 0)
     return result;
@@ -369,18 +391,14 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, uns
   struct mf_os_identity identity;
   unsigned tries = 0;
   HANDLE handle;
-  DWORD error;
   int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
-  do /* NTFS puts a rename on the disk, too, if it is asked to write through */
-    error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
-                                (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
-  while (mf_win32_passes(error, &tries));
-  if (is_gone_or_a_strangers(error))
-    return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
+  /* NTFS puts a rename on the disk, too, if it is asked to write through. */
+  DWORD error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
+                                    (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
   if (error != 0)
-    return mf_win32_fail(error, "rename a file to %s", words);
+    return fail_rename(error, to, words);
   do
     error = rename_as_asked(handle, to, flags);
   while (mf_win32_passes(error, &tries));
@@ -394,7 +412,7 @@ int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigne
   if (result == 0)
     result = mf_win32_path(to, &wide_to);
   if (result == 0)
-    result = goes_with_its_handle((HANDLE)fd) ? refuse_rename((HANDLE)fd, wide_to, to)
+    result = goes_with_its_handle((HANDLE)fd) ? refuse_rename((HANDLE)fd, wide_from, wide_to, to)
                                               : rename_known((HANDLE)fd, wide_from, wide_to, flags, to);
   free(wide_from);
   free(wide_to);
