@@ -12,10 +12,8 @@
 #include <winternl.h>
 
 enum {
-  SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
   SHARE_LOCKED = FILE_SHARE_READ | FILE_SHARE_WRITE,
-  HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
-  ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS
+  HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE
 };
 
 /* ---- handles ---- */
@@ -51,7 +49,7 @@ static DWORD open_directory(const wchar_t *path, DWORD access, DWORD share, HAND
   DWORD named = GetFileAttributesW(path);
   if (named == INVALID_FILE_ATTRIBUTES)
     return GetLastError();
-  HANDLE handle = CreateFileW(path, access, share, NULL, OPEN_EXISTING, ITSELF, NULL);
+  HANDLE handle = CreateFileW(path, access, share, NULL, OPEN_EXISTING, MF_WIN32_ITSELF, NULL);
   if (handle == INVALID_HANDLE_VALUE)
     return GetLastError();
   DWORD attributes = attributes_of(handle);
@@ -66,18 +64,19 @@ static DWORD open_directory(const wchar_t *path, DWORD access, DWORD share, HAND
 /* 1: `path` leads to what is held. 0: nothing has that name. MAYFLY_ESTOLEN: a stranger has it. */
 static int leads_to_held(const char *path, const wchar_t *wide, HANDLE held) {
   struct mf_os_identity identity;
+  HANDLE there;
   int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
-  HANDLE handle = CreateFileW(wide, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF, NULL);
-  if (handle == INVALID_HANDLE_VALUE) {
-    DWORD error = GetLastError();
-    return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ? 0
-                                                                          : mf_win32_fail(error, "look at %s", path);
-  }
-  result = mf_win32_is(handle, &identity);
-  CloseHandle(handle);
-  return result ? 1 : mf_fail(MAYFLY_ESTOLEN, "%s no longer leads to what was made", path);
+  DWORD error = mf_win32_open_known(wide, &identity, 0, 0, &there);
+  if (error == ERROR_FILE_NOT_FOUND)
+    return 0;
+  if (error == ERROR_FILE_INVALID)
+    return mf_fail(MAYFLY_ESTOLEN, "%s no longer leads to what was made", path);
+  if (error != 0)
+    return mf_win32_fail(error, "look at %s", path);
+  CloseHandle(there);
+  return 1;
 }
 
 /* Holds the directory by a handle that shares other things than the one so far does; without one that stays. */
@@ -99,8 +98,8 @@ static void let_go(mayfly_os_fd *held) {
 /* ---- making, opening ---- */
 
 int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd) {
-  const struct mf_win32_new how = {"make the directory", HOLD, FILE_ATTRIBUTE_NORMAL, locked ? SHARE_LOCKED : SHARE_ALL,
-                                   FILE_DIRECTORY_FILE};
+  const struct mf_win32_new how = {"make the directory", HOLD, FILE_ATTRIBUTE_NORMAL,
+                                   locked ? SHARE_LOCKED : MF_WIN32_SHARE_ALL, FILE_DIRECTORY_FILE};
   HANDLE made;
   int result = mf_win32_create(path, &how, &made);
   if (result == 0)
@@ -146,7 +145,7 @@ int mf_os_directory_open(const char *path, mayfly_os_fd *fd) {
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  DWORD error = open_directory(wide, HOLD, SHARE_ALL, &opened);
+  DWORD error = open_directory(wide, HOLD, MF_WIN32_SHARE_ALL, &opened);
   if (error == 0)
     *fd = (mayfly_os_fd)opened;
   else if (error == ERROR_DIRECTORY)
@@ -251,7 +250,7 @@ static DWORD visit_name(void *context, const FILE_ID_BOTH_DIR_INFO *entry) {
 /* What `path` leads to: the temporary directory may be a link. */
 static DWORD list_names(const wchar_t *path, struct visitor *visitor) {
   union entries list;
-  HANDLE opened = CreateFileW(path, FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE, SHARE_ALL, NULL,
+  HANDLE opened = CreateFileW(path, FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE, MF_WIN32_SHARE_ALL, NULL,
                               OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
   if (opened == INVALID_HANDLE_VALUE)
     return mf_win32_path_error(path, GetLastError());
@@ -281,7 +280,7 @@ static DWORD make_free(const wchar_t *to, unsigned flags) {
   HANDLE there;
   if ((flags & MAYFLY_PERSIST_NOREPLACE) != 0)
     return ERROR_ALREADY_EXISTS;
-  DWORD error = open_directory(to, DELETE | FILE_READ_ATTRIBUTES, SHARE_ALL, &there);
+  DWORD error = open_directory(to, DELETE | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, &there);
   if (error != 0)
     return error;
   error = mf_win32_mark_removed(there);
@@ -332,7 +331,7 @@ int mf_os_directory_rename(mayfly_os_fd *held, const char *from, const char *to,
   if (result == 0)
     result = mf_win32_path(to, &wide_to);
   if (result == 0) {
-    DWORD error = hold_by_another(held, SHARE_ALL);
+    DWORD error = hold_by_another(held, MF_WIN32_SHARE_ALL);
     result = error == 0 ? rename_known((HANDLE)*held, wide_from, wide_to, mode, flags, to)
                         : mf_win32_fail(error, "rename a directory to %s", to);
     if (result == 0)
@@ -437,7 +436,7 @@ static int is_gone(DWORD error) {
 /* What the list called a link and the handle does not, Wine has opened for what the link leads to. */
 static DWORD remove_once(HANDLE directory, const wchar_t *name, size_t size, int listed_as_link) {
   HANDLE handle;
-  DWORD error = open_at(directory, name, size, DELETE | FILE_READ_ATTRIBUTES, SHARE_ALL, &handle);
+  DWORD error = open_at(directory, name, size, DELETE | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, &handle);
   if (error != 0)
     return error;
   error =
@@ -467,7 +466,7 @@ static DWORD open_path(HANDLE top, const wchar_t *path, size_t size, HANDLE *ope
     if (part > PATH_PART_MAX)
       for (part = PATH_PART_MAX; path[part] != L'\\'; part--)
         ;
-    DWORD error = open_at(from, path, part, HOLD, SHARE_ALL, &next);
+    DWORD error = open_at(from, path, part, HOLD, MF_WIN32_SHARE_ALL, &next);
     if (from != top)
       CloseHandle(from);
     if (error != 0 || part == size) {
@@ -561,12 +560,12 @@ static void list(struct walk *walk, HANDLE directory) {
 /* Where its access list is in the way it is replaced: an owner always may. */
 static DWORD open_place(HANDLE directory, const wchar_t *name, size_t size, HANDLE *opened) {
   HANDLE handle;
-  DWORD error = open_at(directory, name, size, HOLD, SHARE_ALL, opened);
-  if (error != ERROR_ACCESS_DENIED || open_at(directory, name, size, WRITE_DAC, SHARE_ALL, &handle) != 0)
+  DWORD error = open_at(directory, name, size, HOLD, MF_WIN32_SHARE_ALL, opened);
+  if (error != ERROR_ACCESS_DENIED || open_at(directory, name, size, WRITE_DAC, MF_WIN32_SHARE_ALL, &handle) != 0)
     return error;
   mf_win32_set_private(handle, "a directory");
   CloseHandle(handle);
-  return open_at(directory, name, size, HOLD, SHARE_ALL, opened);
+  return open_at(directory, name, size, HOLD, MF_WIN32_SHARE_ALL, opened);
 }
 
 /* Goes down to the last place, and lists what is there. */
@@ -655,7 +654,7 @@ static int remove_top(struct walk *walk, const wchar_t *wide, mayfly_os_fd *held
   int result = mf_os_file_identity(*held, &identity);
   if (result < 0)
     return result;
-  DWORD error = hold_by_another(held, SHARE_ALL);
+  DWORD error = hold_by_another(held, MF_WIN32_SHARE_ALL);
   if (error == 0)
     error = mf_win32_remove(wide, &identity);
   if (error == 0)

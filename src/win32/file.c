@@ -14,11 +14,7 @@
 #include <string.h>
 #include <winternl.h>
 
-enum {
-  SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-  ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, /* even if it is a link or a directory */
-  AT_ONCE_MAX = 1 << 30
-};
+enum { AT_ONCE_MAX = 1 << 30 };
 
 /* What the headers show from Windows 10 on, where it was new. */
 enum {
@@ -86,8 +82,8 @@ int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity) {
 
 static DWORD open_once(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
                        HANDLE *opened) {
-  HANDLE handle =
-      CreateFileW(path, access | FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF | flags, NULL);
+  HANDLE handle = CreateFileW(path, access | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, NULL, OPEN_EXISTING,
+                              MF_WIN32_ITSELF | flags, NULL);
   if (handle == INVALID_HANDLE_VALUE)
     return GetLastError() == ERROR_PATH_NOT_FOUND ? ERROR_FILE_NOT_FOUND : GetLastError();
   if (mf_win32_is(handle, identity)) {
@@ -152,11 +148,20 @@ int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *ma
   return result;
 }
 
+static void unmake(HANDLE made) {
+  HANDLE removing = ReOpenFile(made, DELETE, MF_WIN32_SHARE_ALL, 0);
+  if (removing != INVALID_HANDLE_VALUE) {
+    mf_win32_mark_removed(removing);
+    CloseHandle(removing);
+  }
+  CloseHandle(made);
+}
+
 int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct mf_os_identity *identity) {
   static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC,
-                                              FILE_ATTRIBUTE_NORMAL, SHARE_ALL, FILE_NON_DIRECTORY_FILE};
+                                              FILE_ATTRIBUTE_NORMAL, MF_WIN32_SHARE_ALL, FILE_NON_DIRECTORY_FILE};
   static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC | DELETE,
-                                              FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
+                                              FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
                                               FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE};
   struct mf_os_identity who;
   HANDLE made;
@@ -164,9 +169,8 @@ int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct
   if (result < 0)
     return result;
   result = mf_os_file_identity((mayfly_os_fd)made, &who);
-  if (result < 0) { /* the name is ours for a moment longer */
-    mf_win32_mark_removed(made);
-    CloseHandle(made);
+  if (result < 0) {
+    unmake(made);
     return result;
   }
   if (identity != NULL)
@@ -215,7 +219,8 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
     int result = reopen_named(path, identity, &made);
     if (result < 0)
       return result;
-  } else if ((made = ReOpenFile((HANDLE)fd, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, 0)) == INVALID_HANDLE_VALUE)
+  } else if ((made = ReOpenFile((HANDLE)fd, GENERIC_READ | GENERIC_WRITE, MF_WIN32_SHARE_ALL, 0)) ==
+             INVALID_HANDLE_VALUE)
     return mf_win32_fail(GetLastError(), "open a file without a name again");
   *again = (mayfly_os_fd)made;
   return 0;
@@ -226,15 +231,14 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
 /* By handles, so that it is this file's attribute and no other's: what `handle` tells is set through `changing`. A
  * second name of the file shares it. */
 static DWORD set_read_only(HANDLE handle, HANDLE changing, int read_only) {
-  FILE_BASIC_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information))
+  const DWORD ours = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY;
+  FILE_BASIC_INFO before, after = {.FileAttributes = 0}; /* times of 0 change nothing */
+  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &before, sizeof before))
     return GetLastError();
-  information.FileAttributes &= ~(DWORD)(FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY);
-  if (read_only)
-    information.FileAttributes |= FILE_ATTRIBUTE_READONLY;
-  if (information.FileAttributes == 0)
-    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
-  return SetFileInformationByHandle(changing, FileBasicInfo, &information, sizeof information) ? 0 : GetLastError();
+  after.FileAttributes = (before.FileAttributes & ~ours) | (read_only ? FILE_ATTRIBUTE_READONLY : 0);
+  if (after.FileAttributes == 0)
+    after.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
+  return SetFileInformationByHandle(changing, FileBasicInfo, &after, sizeof after) ? 0 : GetLastError();
 }
 
 static DWORD clear_read_only(HANDLE handle) {
@@ -242,7 +246,7 @@ static DWORD clear_read_only(HANDLE handle) {
   if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
       (information.FileAttributes & FILE_ATTRIBUTE_READONLY) == 0)
     return 0;
-  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
+  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, MF_WIN32_SHARE_ALL, MF_WIN32_ITSELF);
   if (changing == INVALID_HANDLE_VALUE)
     return GetLastError();
   DWORD error = set_read_only(handle, changing, 0);
@@ -339,8 +343,8 @@ static HANDLE open_parent(const wchar_t *path) {
     return INVALID_HANDLE_VALUE;
   }
   wcsrchr(parent, L'\\')[1] = L'\0'; /* of a root the separator is a part */
-  HANDLE opened =
-      CreateFileW(parent, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+  HANDLE opened = CreateFileW(parent, FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, NULL, OPEN_EXISTING,
+                              FILE_FLAG_BACKUP_SEMANTICS, NULL);
   DWORD error = GetLastError();
   free(parent);
   SetLastError(error);
@@ -430,7 +434,7 @@ int mf_os_file_parent(const char *path, mayfly_os_fd *directory) {
 /* What the system gives to something new in the directory that `path` is about to lie in: such a thing is made, and
  * goes with its handle. LocalFree() ends the descriptor. */
 static DWORD inherited(const wchar_t *path, int container, PSECURITY_DESCRIPTOR *descriptor) {
-  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
+  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
                                    FILE_DELETE_ON_CLOSE | (container ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE)};
   enum { NAME_SIZE = 32 };
   size_t parent = (size_t)(wcsrchr(path, L'\\') - path) + 1;
@@ -572,7 +576,7 @@ static int complete_mode(const char *mode, char complete[4]) {
 /* The same file and position, but from now on a position of its own: our reads and writes move that of `handle`. */
 static HANDLE split(HANDLE handle) {
   LARGE_INTEGER none = {.QuadPart = 0}, position;
-  HANDLE made = ReOpenFile(handle, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, 0);
+  HANDLE made = ReOpenFile(handle, GENERIC_READ | GENERIC_WRITE, MF_WIN32_SHARE_ALL, 0);
   if (made == INVALID_HANDLE_VALUE)
     return made;
   if (SetFilePointerEx(handle, none, &position, FILE_CURRENT) && SetFilePointerEx(made, position, NULL, FILE_BEGIN))
