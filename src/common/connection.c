@@ -487,12 +487,11 @@ int mayfly_connection_shutdown(mayfly_connection *connection) {
 int mf_connection_parts(const mayfly_connection *connection, struct mf_connection_parts *parts) {
   if (mf_os_stream_keeps_messages(connection->stream))
     return mf_fail(MAYFLY_ENOTSUP, "the pipe keeps messages, and only a stream of bytes can be taken over");
-  if (mf_os_stream_is_shut(connection->stream))
-    return mf_fail(MAYFLY_ECANCELED, "the connection was shut down");
-  if (connection->receive_error < 0)
-    return receive_again(connection);
-  if (connection->send_error < 0)
-    return mf_fail(connection->send_error, "an earlier message was cut off, or the peer is gone");
+  int result = mf_connection_may_receive(connection);
+  if (result == 0)
+    result = mf_connection_may_send(connection);
+  if (result < 0)
+    return result;
   *parts = (struct mf_connection_parts){
       connection->stream,
       connection->directions,

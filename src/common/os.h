@@ -29,11 +29,19 @@
 #define MF_OS_NEVER INT64_MAX
 MF_PRIVATE int64_t mf_os_clock_us(void); /* monotonic */
 int64_t mf_os_process_id(void);          /* differs in a forked child */
+/* Another number in a forked child, and no system call: for what must not be used in both processes. Negative: this
+ * system can't tell. */
+int mf_os_forks(void);
 
-enum { MF_OS_WORDS_SIZE = 512 };
+enum { MF_OS_WORDS_SIZE = 512, MF_OS_BATCH_SIZE = 256 };
 struct mf_os_thread { /* what each thread has for itself, zero at first */
   char words[MF_OS_WORDS_SIZE];
   int in_flight; /* the registry's */
+  struct {       /* random bytes in store, the template's; those used are zeros */
+    uint8_t bytes[MF_OS_BATCH_SIZE];
+    size_t left;
+    int forks;
+  } batch;
 };
 struct mf_os_thread *mf_os_thread(void); /* NULL: no memory for it */
 
@@ -78,6 +86,7 @@ enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
 size_t mf_os_path_directory_size(const char *path);         /* so many bytes of an absolute path are its directory */
+char mf_os_path_separator(void);                            /* as it stands in an absolute path */
 int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);

@@ -27,7 +27,7 @@ struct process_directory {
 
 static struct process_directory *directories;
 
-static const char prefix[] = "/.mayfly-";
+static const char prefix[] = ".mayfly-";
 
 static int vanish(struct mf_registry_entry *entry) {
   struct process_directory *directory = (struct process_directory *)entry;
@@ -54,7 +54,7 @@ static struct process_directory *find(const char *parent) {
 
 static struct process_directory *add(const char *parent) {
   size_t size = strlen(parent);
-  struct process_directory *made = calloc(1, sizeof *made + size + sizeof prefix + MF_NAME_SECRET_SIZE);
+  struct process_directory *made = calloc(1, sizeof *made + size + 1 + sizeof prefix + MF_NAME_SECRET_SIZE);
   if (made == NULL)
     return NULL;
   made->entry.last = 1;
@@ -63,14 +63,15 @@ static struct process_directory *add(const char *parent) {
   made->held = MAYFLY_NO_FD;
   made->parent_size = size;
   memcpy(made->path, parent, size);
-  memcpy(made->path + size, prefix, sizeof prefix);
+  made->path[size] = mf_os_path_separator();
+  memcpy(made->path + size + 1, prefix, sizeof prefix);
   made->next = directories;
   directories = made;
   return made;
 }
 
 static int make(struct process_directory *directory) {
-  int result = mf_random_name(MF_NAME_SECRET_SIZE, directory->path + directory->parent_size + sizeof prefix - 1);
+  int result = mf_random_name(MF_NAME_SECRET_SIZE, directory->path + directory->parent_size + sizeof prefix);
   if (result == 0)
     result = mf_os_directory_create(directory->path, 1, &directory->held);
   if (result == 0)
@@ -121,8 +122,8 @@ struct sweep {
 
 static int has_the_form(const char *name) {
   static const char characters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
-  const size_t begin = sizeof prefix - 2; /* less the slash and the NUL */
-  return strncmp(name, prefix + 1, begin) == 0 && strspn(name + begin, characters) == MF_NAME_SECRET_SIZE &&
+  const size_t begin = sizeof prefix - 1;
+  return strncmp(name, prefix, begin) == 0 && strspn(name + begin, characters) == MF_NAME_SECRET_SIZE &&
          name[begin + MF_NAME_SECRET_SIZE] == '\0';
 }
 
@@ -154,7 +155,7 @@ static int visit(void *context, const char *name) {
   char *path = malloc(size);
   if (path == NULL)
     return mf_fail(MAYFLY_ENOMEM, "sweep %s: no memory", sweep->parent);
-  snprintf(path, size, "%s/%s", sweep->parent, name);
+  snprintf(path, size, "%s%c%s", sweep->parent, mf_os_path_separator(), name);
   sweep_one(sweep, path);
   free(path);
   return 0;

@@ -379,8 +379,7 @@ struct level {
   ino_t inode;
   size_t names; /* where its own begin in the walk's */
   int passes;
-  uint64_t removed; /* by the walk, when the last pass over it began */
-  int failed;       /* something in it stays */
+  int failed; /* something in it stays */
 };
 
 struct walk {
@@ -574,7 +573,6 @@ static DIR *open_here(const struct walk *walk) {
 
 static void read_here(struct walk *walk) {
   const struct dirent *entry = NULL;
-  here(walk)->removed = walk->removed;
   here(walk)->passes++;
   DIR *stream = open_here(walk);
   while (stream != NULL && !walk->stopped) {
@@ -659,9 +657,8 @@ static int go_back(struct walk *walk) {
 }
 
 /* The system may hide names from who removes while he reads, and others may make new ones. */
-static int is_worth_another_pass(const struct walk *walk, const struct level *level) {
-  return (errno == ENOTEMPTY || errno == EEXIST) && !level->failed && walk->removed > level->removed &&
-         level->passes < PASSES;
+static int is_worth_another_pass(const struct level *level) {
+  return (errno == ENOTEMPTY || errno == EEXIST) && !level->failed && level->passes < PASSES;
 }
 
 static int is_still_the_tree(struct walk *walk, const char *name, int held) {
@@ -682,7 +679,7 @@ static void leave(struct walk *walk) {
   int is_tree = walk->depth == 1;
   if ((!is_tree || is_still_the_tree(walk, name, level->fd)) && remove_name(walk, name, AT_REMOVEDIR) != 0 &&
       errno != ENOENT) {
-    if (is_worth_another_pass(walk, level)) {
+    if (is_worth_another_pass(level)) {
       walk->depth++;
       read_here(walk);
       return;

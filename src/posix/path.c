@@ -86,6 +86,10 @@ int mf_os_path_absolute(const char *path, char **absolute) {
   return 0;
 }
 
+char mf_os_path_separator(void) {
+  return '/';
+}
+
 size_t mf_os_path_directory_size(const char *path) {
   size_t size = (size_t)(strrchr(path, '/') - path);
   return size > 0 ? size : 1;

@@ -263,6 +263,24 @@ int mf_os_stream_write(mf_os_stream *stream, const mayfly_slice *slices, size_t 
   return result < 0 && begun ? cut_off(stream, result) : result;
 }
 
+/* A loop asks often, in vain too: so a socket is not asked through what sets words. */
+int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
+  struct cursor cursor = {slices, count, 0};
+  ssize_t sent;
+  advance(&cursor, 0); /* over slices that are empty */
+  if (cursor.count == 0)
+    return 0;
+  if (is_pipe(stream) && mf_posix_wait(stream->fd, POLLOUT, 0) == 0)
+    return MAYFLY_EAGAIN;
+  do
+    sent = is_pipe(stream) ? write_pieces(stream->fd, &cursor, 0)
+                           : send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return MAYFLY_EAGAIN;
+  return sent < 0 ? nothing_sent(stream, 0) : sent;
+}
+
 /* ---- descriptors, as multiprocessing.reduction sends them: with one byte, which is their number ---- */
 
 enum { DESCRIPTORS_MAX = 253 /* that Linux lets come with one byte */ };
@@ -390,18 +408,6 @@ int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd
   if (result == 0)
     *fd = made;
   return result;
-}
-
-int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices, size_t count) {
-  struct cursor cursor = {slices, count, 0};
-  ssize_t sent;
-  advance(&cursor, 0);
-  if (cursor.count == 0)
-    return 0;
-  MF_POSIX_RETRY(sent, send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT));
-  if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-    return MAYFLY_EAGAIN;
-  return sent < 0 ? send_failed(stream) : sent;
 }
 
 /* ---- the other end ---- */

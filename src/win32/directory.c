@@ -65,7 +65,7 @@ static DWORD open_directory(const wchar_t *path, DWORD access, DWORD share, HAND
 /* 1: `path` leads to what is held. 0: nothing has that name. MAYFLY_ESTOLEN: a stranger has it. */
 static int leads_to_held(const char *path, const wchar_t *wide, HANDLE held) {
   struct mf_os_identity identity;
-  int result = mf_win32_identity(held, &identity);
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
   HANDLE handle = CreateFileW(wide, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF, NULL);
@@ -286,12 +286,12 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, int
                         const char *words) {
   struct mf_os_identity identity;
   HANDLE handle;
-  int result = mf_win32_identity(held, &identity);
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
   DWORD error = mf_win32_open_known(from, &identity, DELETE | WRITE_DAC | SYNCHRONIZE,
                                     (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (error == ERROR_FILE_NOT_FOUND || error == ERROR_FILE_INVALID)
     return mf_fail(MAYFLY_ESTOLEN, "rename a directory to %s: its name no longer leads to what was made", words);
   if (error != 0)
     return mf_win32_fail(error, "rename a directory to %s", words);
@@ -559,7 +559,7 @@ static DWORD go_down(struct walk *walk, HANDLE opened) {
     walk->path.size = before;
     return ERROR_NOT_ENOUGH_MEMORY;
   }
-  if (mf_win32_identity(opened, &place->identity) < 0) {
+  if (mf_os_file_identity((mayfly_os_fd)opened, &place->identity) < 0) {
     walk->path.size = before;
     return ERROR_INVALID_HANDLE;
   }
@@ -633,7 +633,7 @@ static void walk_all(struct walk *walk) {
 /* The top itself, by identity. */
 static int remove_top(struct walk *walk, const wchar_t *wide, mayfly_os_fd *held) {
   struct mf_os_identity identity;
-  int result = mf_win32_identity((HANDLE)*held, &identity);
+  int result = mf_os_file_identity(*held, &identity);
   if (result < 0)
     return result;
   DWORD error = hold_by_another(held, SHARE_ALL);

@@ -48,42 +48,29 @@ int mf_win32_passes(DWORD error, unsigned *tries) {
 
 /* ---- who a file is ---- */
 
-/* File systems other than NTFS and ReFS may know the older question only. */
+/* FAT knows the older question only, and gives an id to another file at once: there the birth tells as well. */
 static int ask_older(HANDLE handle, struct mf_os_identity *identity) {
+  const int64_t epoch = 116444736000000000; /* 1970, in the system's 100 ns since 1601 */
   BY_HANDLE_FILE_INFORMATION information;
   if (!GetFileInformationByHandle(handle, &information))
     return mf_win32_fail(GetLastError(), "ask a file who it is");
+  int64_t born = (int64_t)information.ftCreationTime.dwHighDateTime << 32 | information.ftCreationTime.dwLowDateTime;
   *identity = (struct mf_os_identity){
       .volume = information.dwVolumeSerialNumber,
       .file = {(uint64_t)information.nFileIndexHigh << 32 | information.nFileIndexLow, 0},
+      .born_ns = born != 0 ? (born - epoch) * 100 : 0,
   };
   return 0;
 }
 
-int mf_win32_identity(HANDLE handle, struct mf_os_identity *identity) {
+/* Elsewhere an id has a number in it that grows when it is used again. */
+int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity) {
   FILE_ID_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileIdInfo, &information, sizeof information))
-    return ask_older(handle, identity);
+  if (!GetFileInformationByHandleEx((HANDLE)fd, FileIdInfo, &information, sizeof information))
+    return ask_older((HANDLE)fd, identity);
   *identity = (struct mf_os_identity){.volume = information.VolumeSerialNumber};
   memcpy(identity->file, &information.FileId, sizeof identity->file);
   return 0;
-}
-
-/* 0: it is not told. */
-static int64_t born(HANDLE handle) {
-  const int64_t epoch = 116444736000000000; /* 1970, in the system's 100 ns since 1601 */
-  FILE_BASIC_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
-      information.CreationTime.QuadPart == 0)
-    return 0;
-  return (information.CreationTime.QuadPart - epoch) * 100;
-}
-
-int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity) {
-  int result = mf_win32_identity((HANDLE)fd, identity);
-  if (result == 0)
-    identity->born_ns = born((HANDLE)fd);
-  return result;
 }
 
 /* Wine does not tell the volume of a handle whose name has changed. */
@@ -93,9 +80,8 @@ static int is_same_volume(uint64_t one, uint64_t other) {
 
 int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity) {
   struct mf_os_identity there;
-  return mf_win32_identity(handle, &there) == 0 && is_same_volume(there.volume, identity->volume) &&
-         there.file[0] == identity->file[0] && there.file[1] == identity->file[1] &&
-         (identity->born_ns == 0 || identity->born_ns == born(handle));
+  return mf_os_file_identity((mayfly_os_fd)handle, &there) == 0 && is_same_volume(there.volume, identity->volume) &&
+         there.file[0] == identity->file[0] && there.file[1] == identity->file[1] && there.born_ns == identity->born_ns;
 }
 
 DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
@@ -109,7 +95,11 @@ DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *iden
     return 0;
   }
   CloseHandle(handle);
-  return ERROR_FILE_NOT_FOUND;
+  return ERROR_FILE_INVALID;
+}
+
+static int is_gone_or_a_strangers(DWORD error) {
+  return error == ERROR_FILE_NOT_FOUND || error == ERROR_FILE_INVALID;
 }
 
 /* ---- making ---- */
@@ -153,9 +143,9 @@ int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *ma
 }
 
 int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct mf_os_identity *identity) {
-  static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE, FILE_ATTRIBUTE_NORMAL,
-                                              SHARE_ALL, FILE_NON_DIRECTORY_FILE};
-  static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE,
+  static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC,
+                                              FILE_ATTRIBUTE_NORMAL, SHARE_ALL, FILE_NON_DIRECTORY_FILE};
+  static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC | DELETE,
                                               FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
                                               FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE};
   struct mf_os_identity who;
@@ -163,7 +153,7 @@ int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct
   int result = mf_win32_create(path, (flags & MF_OS_FILE_DELETE_ON_CLOSE) != 0 ? &passing : &lasting, &made);
   if (result < 0)
     return result;
-  result = mf_win32_identity(made, &who);
+  result = mf_os_file_identity((mayfly_os_fd)made, &who);
   if (result < 0) { /* the name is ours for a moment longer */
     mf_win32_mark_removed(made);
     CloseHandle(made);
@@ -204,7 +194,7 @@ static int reopen_named(const char *path, const struct mf_os_identity *identity,
     return result;
   DWORD error = mf_win32_open_known(wide, identity, GENERIC_READ | GENERIC_WRITE, 0, again);
   free(wide);
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (error == ERROR_FILE_INVALID)
     return mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path);
   return error == 0 ? 0 : mf_win32_fail(error, "open %s again", path);
 }
@@ -223,22 +213,30 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
 
 /* ---- removal ---- */
 
-/* By the handle, so that it is this file's attribute and no other's. A second name of it shares it. */
+/* By handles, so that it is this file's attribute and no other's: what `handle` tells is set through `changing`. A
+ * second name of the file shares it. */
+static DWORD set_read_only(HANDLE handle, HANDLE changing, int read_only) {
+  FILE_BASIC_INFO information;
+  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information))
+    return GetLastError();
+  information.FileAttributes &= ~(DWORD)(FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY);
+  if (read_only)
+    information.FileAttributes |= FILE_ATTRIBUTE_READONLY;
+  if (information.FileAttributes == 0)
+    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
+  return SetFileInformationByHandle(changing, FileBasicInfo, &information, sizeof information) ? 0 : GetLastError();
+}
+
 static DWORD clear_read_only(HANDLE handle) {
   FILE_BASIC_INFO information;
-  DWORD error = 0;
   if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
       (information.FileAttributes & FILE_ATTRIBUTE_READONLY) == 0)
     return 0;
-  HANDLE again = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
-  if (again == INVALID_HANDLE_VALUE)
+  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
+  if (changing == INVALID_HANDLE_VALUE)
     return GetLastError();
-  information.FileAttributes &= ~(DWORD)FILE_ATTRIBUTE_READONLY;
-  if (information.FileAttributes == 0)
-    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
-  if (!SetFileInformationByHandle(again, FileBasicInfo, &information, sizeof information))
-    error = GetLastError();
-  CloseHandle(again);
+  DWORD error = set_read_only(handle, changing, 0);
+  CloseHandle(changing);
   return error;
 }
 
@@ -274,7 +272,7 @@ DWORD mf_win32_remove(const wchar_t *path, const struct mf_os_identity *identity
   do
     error = remove_once(path, identity);
   while (mf_win32_passes(error, &tries));
-  return error;
+  return is_gone_or_a_strangers(error) ? ERROR_FILE_NOT_FOUND : error;
 }
 
 int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity) {
@@ -345,9 +343,9 @@ static int refuse_rename(HANDLE handle, const wchar_t *to, const char *words) {
   HANDLE parent = open_parent(to);
   if (parent == INVALID_HANDLE_VALUE)
     return mf_win32_fail(mf_win32_path_error(to, GetLastError()), "rename a file to %s", words);
-  int result = mf_win32_identity(handle, &ours);
+  int result = mf_os_file_identity((mayfly_os_fd)handle, &ours);
   if (result == 0)
-    result = mf_win32_identity(parent, &theirs);
+    result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
   CloseHandle(parent);
   if (result < 0)
     return result;
@@ -372,14 +370,14 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, uns
   unsigned tries = 0;
   HANDLE handle;
   DWORD error;
-  int result = mf_win32_identity(held, &identity);
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
   do /* NTFS puts a rename on the disk, too, if it is asked to write through */
     error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
                                 (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
   while (mf_win32_passes(error, &tries));
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (is_gone_or_a_strangers(error))
     return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
   if (error != 0)
     return mf_win32_fail(error, "rename a file to %s", words);
@@ -418,15 +416,15 @@ static DWORD inherited(const wchar_t *path, int container, PSECURITY_DESCRIPTOR 
                                    FILE_DELETE_ON_CLOSE | (container ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE)};
   enum { NAME_SIZE = 32 };
   size_t parent = (size_t)(wcsrchr(path, L'\\') - path) + 1;
-  uint64_t random;
+  uint32_t random[2];
   HANDLE made;
   wchar_t *name = malloc((parent + NAME_SIZE) * sizeof *name);
-  if (name == NULL || mf_os_random(&random, sizeof random) < 0) {
+  if (name == NULL || mf_os_random(random, sizeof random) < 0) {
     free(name);
     return ERROR_NOT_ENOUGH_MEMORY;
   }
   memcpy(name, path, parent * sizeof *name);
-  _snwprintf(name + parent, NAME_SIZE, L"mayfly-%016llx", (unsigned long long)random);
+  _snwprintf(name + parent, NAME_SIZE, L"mayfly-%08lx%08lx", (unsigned long)random[0], (unsigned long)random[1]);
   DWORD error = create(name, &how, NULL, &made);
   free(name);
   if (error != 0)
@@ -473,24 +471,10 @@ int mf_win32_set_mode(HANDLE handle, int mode, int container, const char *path) 
   return error == 0 ? 0 : mf_win32_fail(error, "set the access list of what is to be %s", path);
 }
 
-static int set_read_only(HANDLE handle, const char *path) {
-  FILE_BASIC_INFO information = {.FileAttributes = FILE_ATTRIBUTE_READONLY}; /* the times of 0 stay as they are */
-  if (!SetFileInformationByHandle(handle, FileBasicInfo, &information, sizeof information))
-    return mf_win32_fail(GetLastError(), "make what is to be %s read-only", path);
-  return 0;
-}
-
 int mf_os_file_set_mode(mayfly_os_fd fd, int mode, const char *path) {
-  HANDLE handle = ReOpenFile((HANDLE)fd, WRITE_DAC | FILE_WRITE_ATTRIBUTES | FILE_READ_ATTRIBUTES, SHARE_ALL, ITSELF);
-  if (handle == INVALID_HANDLE_VALUE)
-    return mf_win32_fail(GetLastError(), "set the mode of what is to be %s", path);
-  int result = mf_win32_set_mode(handle, mode, 0, path);
-  if (result == 0 && mode > 0 && (mode & 0200) == 0)
-    result = set_read_only(handle, path);
-  else if (result == 0)
-    clear_read_only(handle);
-  CloseHandle(handle);
-  return result;
+  int result = mf_win32_set_mode((HANDLE)fd, mode, 0, path);
+  DWORD error = result == 0 ? set_read_only((HANDLE)fd, (HANDLE)fd, mode > 0 && (mode & 0200) == 0) : 0;
+  return error == 0 ? result : mf_win32_fail(error, "set the attributes of what is to be %s", path);
 }
 
 /* ---- content ---- */

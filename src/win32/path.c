@@ -123,6 +123,10 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error) {
                                                                                                : error;
 }
 
+char mf_os_path_separator(void) {
+  return '\\';
+}
+
 size_t mf_os_path_directory_size(const char *path) {
   size_t size = strlen(path);
   while (size > 1 && path[size - 1] != '\\' && path[size - 1] != '/')

@@ -64,16 +64,25 @@ WRAP(char *, strdup, (const char *text), (text), NULL)
 
 /* ---- files ---- */
 
+static int has_mode(int flags) {
+  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+  mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
   if (calls_hooks.open != NULL && (flags & O_CREAT) != 0)
     calls_hooks.open(mode);
+  int refused = calls_hooks.refuse_open != NULL ? calls_hooks.refuse_open(flags) : 0;
+  if (refused != 0) {
+    errno = refused;
+    return -1;
+  }
   return fails("open") ? -1 : __real_open(path, flags, mode);
 }
 
@@ -83,7 +92,7 @@ int __wrap_openat(int directory, const char *path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+  mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
   return fails("openat") ? -1 : __real_openat(directory, path, flags, mode);
 }

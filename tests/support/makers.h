@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* makers.h - threads that never stop to listen on AF_UNIX paths and to close, each on a path of its own and on an
- * arbitrary one, until they are told to or the library says that the process is ending. */
+ * arbitrary one, and to make named files and to close them, until they are told to or the library says that the process
+ * is ending. */
 #ifndef MAKERS_H
 #define MAKERS_H
 

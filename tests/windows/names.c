@@ -71,6 +71,7 @@ static void all_else_is_a_name(void **state) {
       options.prefix = prefixes[i];
       options.suffix = suffixes[j];
       assert_ok(mayfly_mkdtemp(&options, &path));
+      assert_null(strchr(path, '/'));
       MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, MAX_PATH);
       assert_true(RemoveDirectoryW(wide)); /* so others find it by that name */
       mayfly_free(path);

@@ -13,11 +13,14 @@ static int print_version(int argc, char **argv);
 
 static const char general_help[] =
     "Usage: mayfly COMMAND [ARGUMENT]...\n"
-    "Messages between processes, as Python's multiprocessing.connection has them.\n"
+    "Messages between processes, as Python's multiprocessing.connection has them, and\n"
+    "temporary files, as its tempfile has them.\n"
     "\n"
     "  mayfly address [unix|inet|pipe]  print an address that nobody has yet\n"
     "  mayfly listen [ADDRESS]          print the messages that clients send\n"
     "  mayfly send ADDRESS [MESSAGE]    send a message\n"
+    "  mayfly tempdir                   print the directory for temporary files\n"
+    "  mayfly file [-- COMMAND...]      make a temporary file, or run COMMAND with one\n"
     "  mayfly COMMAND --help            say more about a command\n"
     "  mayfly --version                 print the version\n"
     "\n"
@@ -51,6 +54,25 @@ static const char address_help[] =
   "Without --authkey-file the key is the environment's MAYFLY_AUTHKEY; without that\n"                                 \
   "there is none.\n"
 
+static const char tempdir_help[] =
+    "Usage: mayfly tempdir\n"
+    "Print the directory for temporary files: $TMPDIR, $TEMP, $TMP or the system's, the\n"
+    "first in which a file can be made.\n"
+    "\n"
+    "      --help  print this\n";
+
+static const char file_help[] = "Usage: mayfly file [OPTION]... [-- COMMAND [ARGUMENT]...]\n"
+                                "Make a temporary file that only you may read and write, and print its path; it is\n"
+                                "yours to remove. With a COMMAND: run it, with the path as MAYFLY_PATH in its\n"
+                                "environment and in the place of each {} in its arguments, and remove the file when\n"
+                                "it ends. Signals are passed on to it. The exit status is the command's, 126 if it\n"
+                                "can't be run, 127 if there is no such command, 128 + the signal that ended it.\n"
+                                "\n"
+                                "      --dir DIR        where, instead of what mayfly tempdir prints\n"
+                                "      --prefix PREFIX  what the name begins with, instead of tmp\n"
+                                "      --suffix SUFFIX  what the name ends with\n"
+                                "      --help           print this\n";
+
 static const char listen_help[] = "Usage: mayfly listen [OPTION]... [ADDRESS]\n"
                                   "Listen on ADDRESS, or on one that nobody has. The first line printed is the\n"
                                   "address to connect to; then comes each message, its bytes as they are and a\n"
@@ -75,8 +97,13 @@ static const struct command {
   const char *help;
   int (*run)(int argc, char **argv);
 } commands[] = {
-    {"address", address_help, tool_address}, {"listen", listen_help, tool_listen},       {"send", send_help, tool_send},
-    {"--help", general_help, print_help},    {"--version", general_help, print_version},
+    {"address", address_help, tool_address},
+    {"listen", listen_help, tool_listen},
+    {"send", send_help, tool_send},
+    {"tempdir", tempdir_help, tool_tempdir},
+    {"file", file_help, tool_file},
+    {"--help", general_help, print_help},
+    {"--version", general_help, print_version},
 };
 
 static int print_help(int argc, char **argv) {

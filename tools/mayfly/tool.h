@@ -16,8 +16,10 @@ enum {
 
 /* The commands. argv[0] is the program's name, the command's own arguments follow. */
 int tool_address(int argc, char **argv);
+int tool_file(int argc, char **argv);
 int tool_listen(int argc, char **argv);
 int tool_send(int argc, char **argv);
+int tool_tempdir(int argc, char **argv);
 
 /* Runs the user's COMMAND, in whose arguments "{}" stands for `path`, which is also its MAYFLY_PATH. Signals that are
  * sent to us meanwhile are passed on to it. TOOL_RAN and what it exited with, as a shell tells it. */

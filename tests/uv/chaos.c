@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* chaos.c - peers that die at every stage, talk nonsense, or come and go: the loop serves on, and loses nothing. */
+#include "child.h"
+#include "loop.h"
+#include "raw.h"
+#include "result.h"
+#include "sanitizer.h"
+#include <mayfly/connection.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PEERS = 600, MESSAGE = 20000 };
+
+static mayfly_endpoint_options keyed(void) {
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  options.authkey = "secret";
+  options.authkey_size = 6;
+  options.opening_max = 16;
+  options.open_timeout_ms = 2000;
+  options.queue_high = 50000;
+  return options;
+}
+
+/* ---- the peers, in processes of their own ---- */
+
+static unsigned seed;
+
+static unsigned any(unsigned below) {
+  seed = seed * 1103515245U + 12345U;
+  return (seed >> 16) % below;
+}
+
+static void say_some(int fd, const unsigned char *bytes, size_t size) {
+  size_t some = any((unsigned)size + 1);
+  if (send(fd, bytes, some, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    return;
+}
+
+static void talk_nonsense(const mayfly_address *address) {
+  unsigned char bytes[512];
+  int fd = raw_connect(address);
+  for (size_t i = 0; i < sizeof bytes; i++)
+    bytes[i] = (unsigned char)any(i < 4 ? 2 : 256);
+  say_some(fd, bytes, sizeof bytes);
+  if (any(2))
+    shutdown(fd, SHUT_WR);
+  if (any(2))
+    recv(fd, bytes, sizeof bytes, 0);
+  close(fd);
+}
+
+/* A part of a good answer, and an end. */
+static void stop_inside_the_handshake(const mayfly_address *address) {
+  static const unsigned char answer[] = "\0\0\0\x28{sha256}0123456789abcdef0123456789abcdef";
+  unsigned char challenge[100];
+  int fd = raw_connect(address);
+  if (any(2))
+    recv(fd, challenge, sizeof challenge, 0);
+  say_some(fd, answer, sizeof answer - 1);
+  close(fd);
+}
+
+static void leave_in_the_middle(mayfly_connection *connection) {
+  static const unsigned char half[] = {0, 0, 1, 0, 'h', 'a', 'l', 'f'};
+  mayfly_os_fd fd;
+  mayfly_connection_os_fd(connection, &fd);
+  say_some((int)fd, half, sizeof half);
+}
+
+static void talk_and_leave(const mayfly_address *address) {
+  static const unsigned char message[MESSAGE];
+  const mayfly_endpoint_options options = keyed();
+  mayfly_connection *connection;
+  if (mayfly_connect(address, &options, &connection) < 0)
+    return; /* displaced by others */
+  mayfly_connection_set_timeouts(connection, 1000, 0);
+  for (unsigned i = any(20); i > 0; i--) {
+    const void *data;
+    size_t size;
+    if (mayfly_send_bytes(connection, message, any(MESSAGE)) < 0 ||
+        (any(2) && mayfly_recv_bytes(connection, SIZE_MAX, &data, &size) < 0))
+      break;
+  }
+  if (any(2))
+    leave_in_the_middle(connection);
+  mayfly_connection_close(connection);
+}
+
+static int be_chaotic(int parent, void *address) {
+  seed = (unsigned)getpid();
+  for (int i = 0; i < PEERS; i++) {
+    switch (any(4)) {
+    case 0:
+      close(raw_connect(address));
+      break;
+    case 1:
+      talk_nonsense(address);
+      break;
+    case 2:
+      stop_inside_the_handshake(address);
+      break;
+    default:
+      talk_and_leave(address);
+    }
+  }
+  child_say(parent, 'd');
+  _exit(0); /* libuv's own cleanup would wait for threads that a forked child does not have */
+}
+
+/* ---- the server, which now and then closes too ---- */
+
+static uint64_t opened_count, closed_count;
+
+static void count_opened(mayfly_uv_connection *connection) {
+  opened_count++;
+  if (opened_count % 10 == 0)
+    mayfly_uv_connection_close(connection, 0);
+}
+
+static void echo(mayfly_uv_connection *connection, const void *data, size_t size) {
+  int result = mayfly_uv_send(connection, data, size);
+  assert_true(result >= 0 || result == MAYFLY_EPIPE);
+  if (result == 1)
+    mayfly_uv_pause(connection);
+  if (size % 50 == 7)
+    mayfly_uv_connection_close(connection, 100);
+}
+
+static void count_closed(mayfly_uv_connection *connection, int status) {
+  (void)connection, (void)status;
+  closed_count++;
+}
+
+static void serving_goes_on_through_chaos(void **state) {
+  static const mayfly_uv_handlers handlers = {sizeof handlers, count_opened, echo, mayfly_uv_resume, count_closed};
+  enum { CHILDREN = 3 };
+  struct loop *loop = *state;
+  const mayfly_endpoint_options options = keyed();
+  struct child children[CHILDREN];
+  mayfly_address address;
+  opened_count = closed_count = 0;
+  assert_ok(mayfly_arbitrary_address(MAYFLY_AF_UNIX, &address));
+  assert_ok(mayfly_uv_listen(&loop->uv, &address, &options, &handlers, &loop->first, &loop->listener));
+  for (int i = 0; i < CHILDREN; i++)
+    child_start(&children[i], be_chaotic, &address);
+  for (int left = CHILDREN; left > 0;) {
+    char word;
+    for (int i = 0; i < CHILDREN; i++)
+      left -= recv(children[i].fd, &word, 1, MSG_DONTWAIT) == 1;
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+  }
+  for (int i = 0; i < CHILDREN; i++)
+    child_expect_exit(&children[i], 0);
+  loop_run_until(loop, loop_stats(loop).open == 0 && loop_stats(loop).opening == 0);
+  loop_turn(loop);
+  assert_int_equal(closed_count, opened_count);
+  assert_int_equal(loop_stats(loop).accepted, opened_count);
+  assert_true(opened_count > PEERS / 20);
+  assert_true(loop_stats(loop).refused_auth > PEERS / 20);
+  mayfly_endpoint_options plain = keyed();
+  struct end *client = loop_connect(loop, &plain);
+  assert_int_equal(mayfly_uv_send(client->connection, "well?", 5), 0);
+  loop_run_until(loop, client->messages == 1 || client->closed);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_on_loop(serving_goes_on_through_chaos),
+  };
+  return loop_run_tests(tests);
+}
