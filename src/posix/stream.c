@@ -471,7 +471,7 @@ mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
 }
 
 int mf_os_stream_is_inet(const mf_os_stream *stream) {
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {0};
   socklen_t size = sizeof name;
   return getsockname(stream->fd, (struct sockaddr *)&name, &size) == 0 &&
          (name.ss_family == AF_INET || name.ss_family == AF_INET6);
