@@ -148,6 +148,8 @@ struct mf_os_listener {
 
 /* Issues the next accept; `first`: nobody else may have the name. */
 int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_pending **pending);
+/* Zero: a client is awaited on that instance, or is there. Else what the system says. */
+DWORD mf_win32_pipe_listen(struct mf_win32_pending *pending);
 /* MAYFLY_ETIMEDOUT: every instance was busy until then. */
 int mf_win32_pipe_connect(const mayfly_address *address, int any_user, int64_t deadline, mf_os_stream **stream);
 /* What a pipe of another's making is, if it can be used in these directions. */

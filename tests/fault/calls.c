@@ -76,7 +76,7 @@ int __wrap_open(const char *path, int flags, ...) {
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
-  if (calls_hooks.open != NULL && (flags & O_CREAT) != 0)
+  if (calls_hooks.open != NULL && has_mode(flags))
     calls_hooks.open(mode);
   int refused = calls_hooks.refuse_open != NULL ? calls_hooks.refuse_open(flags) : 0;
   if (refused != 0) {
@@ -133,6 +133,7 @@ WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)
 WRAP(int, rmdir, (const char *path), (path), -1)
 WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
+WRAP(struct dirent *, readdir, (DIR * stream), (stream), NULL)
 WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
 
 /* It closes all the same, as Linux does. */

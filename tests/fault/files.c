@@ -412,6 +412,32 @@ static void persisting(void **state) {
   }
 }
 
+/* ---- modes ---- */
+
+static int made;
+
+static void expect_private_mode(mode_t mode) {
+  assert_int_equal(mode & 0177, 0);
+  made++;
+}
+
+/* Not made for all and then closed to them: somebody might have it open by then. */
+static void what_is_made_is_private_from_its_first_moment(void **state) {
+  static int (*const runs[])(const char *directory) = {make_by_mkstemp, make_named, make_crash_safe, make_unnamed};
+  mode_t before = umask(0);
+  made = 0;
+  calls_hooks.open = expect_private_mode;
+  for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++)
+    assert_int_equal(runs[i](*state), 0);
+  prepare_spooled(*state);
+  assert_int_equal(write_over_the_limit(*state), 0);
+  prepare_in_memory(*state);
+  assert_int_equal(persist(*state), 0); /* by a copy beside the target */
+  calls_hooks.open = NULL;
+  assert_int_equal(made, 6);
+  umask(before);
+}
+
 /* ---- what a system lacks ---- */
 
 static void without_files_that_have_no_name_one_is_made_by_name(void **state) {
@@ -475,6 +501,7 @@ int main(void) {
       test_in_scratch(detaching),
       test_in_scratch(closing),
       test_in_scratch(persisting),
+      test_in_scratch(what_is_made_is_private_from_its_first_moment),
       test_in_scratch(without_files_that_have_no_name_one_is_made_by_name),
       test_in_scratch(making_by_name),
       test_in_scratch(without_proc_the_umask_is_asked_for_itself),

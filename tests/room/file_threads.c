@@ -75,12 +75,12 @@ static void *work(void *context) {
 }
 
 /* A child of a process with many threads may call little but what is safe in a signal handler; exit is what is tried.
- * Under ThreadSanitizer it may not even do that. */
+ * A sanitizer may have been in the middle of something in another thread, and then waits for itself. */
 static void fork_and_exit(void) {
   pid_t pid = fork();
   assert_return_code(pid, errno);
   if (pid == 0) {
-    if (THREAD_SANITIZED)
+    if (SANITIZED)
       _exit(0);
     exit(0);
   }
