@@ -247,7 +247,7 @@ static int publish_rename(struct mf_named_file *named, const struct publication 
 
 /* The copy takes the place of the original, whose name goes. */
 static int publish_by_copy(struct mf_named_file *named, const struct publication *publication) {
-  mayfly_os_fd fd;
+  mayfly_os_fd fd = MAYFLY_NO_FD;
   int result = publish_copy(named->fd, publication, &fd);
   if (result < 0)
     return result;

@@ -635,25 +635,24 @@ static void enter(struct walk *walk) {
   pass_over(walk, name);
 }
 
-/* 0: the level above is not where it was; nothing else leads there. */
+/* 0: the level above is not where it was, and the walk stops, since nothing else leads there. */
 static int go_back(struct walk *walk) {
-  struct level *level = here(walk), *above = level - 1;
+  const struct level *level = here(walk);
+  struct level *above = &walk->levels[walk->depth - 2];
   struct stat status;
-  int fd = above->fd >= 0 ? above->fd : open_at(level->fd, "..");
-  if (fd == above->fd && fd >= 0)
+  if (above->fd >= 0)
     return 1;
-  if (fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == above->device && status.st_ino == above->inode) {
-    above->fd = fd;
-    return 1;
-  }
-  walk->stopped = 1;
-  if (fd < 0) {
+  int fd = open_at(level->fd, "..");
+  if (fd < 0 || fstat(fd, &status) != 0)
     note(walk, "..");
-    return 0;
-  }
-  note_stolen(walk, "a directory in it was moved meanwhile");
-  close(fd);
-  return 0;
+  else if (status.st_dev == above->device && status.st_ino == above->inode)
+    above->fd = fd;
+  else
+    note_stolen(walk, "a directory in it was moved meanwhile");
+  if (fd >= 0 && above->fd != fd)
+    close(fd);
+  walk->stopped = above->fd < 0;
+  return !walk->stopped;
 }
 
 /* The system may hide names from who removes while he reads, and others may make new ones. */

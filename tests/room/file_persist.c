@@ -48,7 +48,9 @@ static void of_every_kind(const char *directory, void (*run)(mayfly_file *file, 
 
 static void is_published(mayfly_file *file, const char *target) {
   files_write(file, "content");
+  assert_error(mayfly_settempdir(""), MAYFLY_EINVAL, "empty");
   assert_ok(mayfly_file_persist(file, target, MAYFLY_MODE_NEW, 0));
+  assert_non_null(strstr(mayfly_last_error(), "empty")); /* a success does not change the words */
   files_expect_at(target, "content");
   assert_string_equal(mayfly_file_path(file), target);
   assert_int_equal(mayfly_file_tell(file), 7);
