@@ -2,6 +2,8 @@
 /* operations.c - operations NAME COUNT: one operation, COUNT times, and nothing else, for a tracer to count. */
 #include "bench.h"
 #include <mayfly/connection.h>
+#include <mayfly/tempfile.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -175,6 +177,60 @@ static void connect_keyed(long count) {
   connect_with(count, "key");
 }
 
+/* ---- files ---- */
+
+typedef int maker(const mayfly_temp_options *options, mayfly_file **file);
+
+static int spooled(const mayfly_temp_options *options, mayfly_file **file) {
+  (void)options;
+  return mayfly_spooled_temporary_file(NULL, 4096, file);
+}
+
+static void files(long count, unsigned flags, maker *make, const char *target) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  options.flags = flags;
+  for (long i = 0; i < count; i++) {
+    mayfly_file *file;
+    bench_check(make(&options, &file), "make a file");
+    bench_check(mayfly_file_write(file, "content", 7), "mayfly_file_write");
+    if (target != NULL)
+      bench_check(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0), "mayfly_file_persist");
+    bench_check(mayfly_file_close(file), "mayfly_file_close");
+  }
+  if (target != NULL)
+    bench_need(remove(target) == 0, target);
+}
+
+static void file_unnamed(long count) {
+  files(count, 0, mayfly_temporary_file, NULL);
+}
+
+static void file_memory(long count) {
+  files(count, MAYFLY_TEMP_MEMORY, mayfly_temporary_file, NULL);
+}
+
+static void file_named(long count) {
+  files(count, 0, mayfly_named_temporary_file, NULL);
+}
+
+static void file_spooled(long count) {
+  files(count, 0, spooled, NULL);
+}
+
+static const char *target_beside(void) {
+  static char target[512];
+  snprintf(target, sizeof target, "%.400s/mayfly-bench-%ld", mayfly_gettempdir(), (long)getpid());
+  return target;
+}
+
+static void file_persist(long count) {
+  files(count, 0, mayfly_named_temporary_file, target_beside());
+}
+
+static void unnamed_persist(long count) {
+  files(count, 0, mayfly_temporary_file, target_beside());
+}
+
 static const struct {
   const char *name;
   void (*run)(long count);
@@ -194,6 +250,12 @@ static const struct {
     {"handle", handle},
     {"connect", connect_open},
     {"connect_keyed", connect_keyed},
+    {"file_unnamed", file_unnamed},
+    {"file_memory", file_memory},
+    {"file_named", file_named},
+    {"file_spooled", file_spooled},
+    {"file_persist", file_persist},
+    {"unnamed_persist", unnamed_persist},
 };
 
 int main(int argc, char **argv) {

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The same work by Python's multiprocessing.connection, for orientation: median and quartiles of nine runs, in
+"""The same work by Python's multiprocessing.connection and tempfile, for orientation: median and quartiles of nine runs, in
 microseconds an operation; processor time is that of both processes."""
 import os
 import resource
 import statistics
+import tempfile
 import time
 from multiprocessing.connection import Client, Listener, Pipe, wait
 
@@ -78,6 +79,30 @@ def waiting(items, count):
     measure(f"wait on {items}", count, here, None)
 
 
+def files(name, make, count):
+    data = bytes(100)
+
+    def here(count):
+        for _ in range(count):
+            with make() as file:
+                file.write(data)
+
+    measure(name, count, here, None)
+
+
+def spooled(count):
+    data = bytes(4096)
+
+    def here(count):
+        for _ in range(count):
+            with tempfile.SpooledTemporaryFile(4096) as file:
+                file.write(data)
+                file.seek(0)
+                file.read()
+
+    measure("spooled, 4 KiB in and out", count, here, None)
+
+
 print("| Python's multiprocessing.connection | cores | processor | its quartiles | elapsed |\n"
       "| --- | --- | --- | --- | --- |")
 round_trip("16 B", 16, 2000)
@@ -88,3 +113,9 @@ connecting("connect, close", None, 300)
 connecting("connect, mutual authentication, close", KEY, 300)
 waiting(1, 1000)
 waiting(100, 100)
+print("\n| Python's tempfile | cores | processor | its quartiles | elapsed |\n"
+      "| --- | --- | --- | --- | --- |")
+for directory in (tempfile.gettempdir(), "/dev/shm"):
+    files(f"file without a name, {directory}", lambda: tempfile.TemporaryFile(dir=directory), 1000)
+    files(f"named file, {directory}", lambda: tempfile.NamedTemporaryFile(dir=directory), 1000)
+spooled(10000)

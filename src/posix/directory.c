@@ -379,8 +379,7 @@ struct level {
   ino_t inode;
   size_t names; /* where its own begin in the walk's */
   int passes;
-  uint64_t removed; /* by the walk, when the last pass over it began */
-  int failed;       /* something in it stays */
+  int failed; /* something in it stays */
 };
 
 struct walk {
@@ -574,7 +573,6 @@ static DIR *open_here(const struct walk *walk) {
 
 static void read_here(struct walk *walk) {
   const struct dirent *entry = NULL;
-  here(walk)->removed = walk->removed;
   here(walk)->passes++;
   DIR *stream = open_here(walk);
   while (stream != NULL && !walk->stopped) {
@@ -637,31 +635,29 @@ static void enter(struct walk *walk) {
   pass_over(walk, name);
 }
 
-/* 0: the level above is not where it was; nothing else leads there. */
+/* 0: the level above is not where it was, and the walk stops, since nothing else leads there. */
 static int go_back(struct walk *walk) {
-  struct level *level = here(walk), *above = level - 1;
+  const struct level *level = here(walk);
+  struct level *above = &walk->levels[walk->depth - 2];
   struct stat status;
-  int fd = above->fd >= 0 ? above->fd : open_at(level->fd, "..");
-  if (fd == above->fd && fd >= 0)
+  if (above->fd >= 0)
     return 1;
-  if (fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == above->device && status.st_ino == above->inode) {
-    above->fd = fd;
-    return 1;
-  }
-  walk->stopped = 1;
-  if (fd < 0) {
+  int fd = open_at(level->fd, "..");
+  if (fd < 0 || fstat(fd, &status) != 0)
     note(walk, "..");
-    return 0;
-  }
-  note_stolen(walk, "a directory in it was moved meanwhile");
-  close(fd);
-  return 0;
+  else if (status.st_dev == above->device && status.st_ino == above->inode)
+    above->fd = fd;
+  else
+    note_stolen(walk, "a directory in it was moved meanwhile");
+  if (fd >= 0 && above->fd != fd)
+    close(fd);
+  walk->stopped = above->fd < 0;
+  return !walk->stopped;
 }
 
 /* The system may hide names from who removes while he reads, and others may make new ones. */
-static int is_worth_another_pass(const struct walk *walk, const struct level *level) {
-  return (errno == ENOTEMPTY || errno == EEXIST) && !level->failed && walk->removed > level->removed &&
-         level->passes < PASSES;
+static int is_worth_another_pass(const struct level *level) {
+  return (errno == ENOTEMPTY || errno == EEXIST) && !level->failed && level->passes < PASSES;
 }
 
 static int is_still_the_tree(struct walk *walk, const char *name, int held) {
@@ -682,7 +678,7 @@ static void leave(struct walk *walk) {
   int is_tree = walk->depth == 1;
   if ((!is_tree || is_still_the_tree(walk, name, level->fd)) && remove_name(walk, name, AT_REMOVEDIR) != 0 &&
       errno != ENOENT) {
-    if (is_worth_another_pass(walk, level)) {
+    if (is_worth_another_pass(level)) {
       walk->depth++;
       read_here(walk);
       return;

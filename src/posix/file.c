@@ -147,7 +147,7 @@ int mf_os_file_create_in_memory(mayfly_os_fd *fd) {
 
 int mf_os_file_unname(mayfly_os_fd fd, const char *path) {
   (void)fd;
-  return unlink(path) == 0 ? 0 : mf_posix_fail("take its name away from %s", path);
+  return unlink(path) == 0 || errno == ENOENT ? 0 : mf_posix_fail("take its name away from %s", path);
 }
 
 /* ---- once more ---- */

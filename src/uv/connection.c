@@ -85,6 +85,19 @@ static void go_on_reading(mayfly_uv_connection *connection) {
   mf_uv_connection_set_reading(connection);
 }
 
+/* The loop has read between two turns: where nothing came, and no end either, there is nothing more to wait for. */
+static void end_unheard(mayfly_uv_connection *connection) {
+  if (connection->state != MF_UV_OPEN || (connection->flags & (MF_UV_SEND_OVER | MF_UV_PAUSED)) != MF_UV_SEND_OVER)
+    return;
+  if ((connection->flags & MF_UV_HEARD) != 0) {
+    mf_uv_clear(connection, MF_UV_HEARD);
+    mf_uv_loop_ready(connection);
+    return;
+  }
+  mf_fail(MAYFLY_EPIPE, "send: the peer takes nothing more");
+  mf_uv_connection_close(connection, MAYFLY_EPIPE);
+}
+
 void mf_uv_connection_turn(mayfly_uv_connection *connection, int may_call) {
   mf_uv_clear(connection, MF_UV_SENT);
   if (may_call && (connection->flags & MF_UV_BEGUN) != 0)
@@ -92,8 +105,10 @@ void mf_uv_connection_turn(mayfly_uv_connection *connection, int may_call) {
   else if (may_call && (connection->flags & MF_UV_RESUMED) != 0)
     go_on_reading(connection);
   mf_uv_queue_flush(connection);
-  if (may_call)
-    mf_uv_queue_settle(connection);
+  if (!may_call)
+    return;
+  mf_uv_queue_settle(connection);
+  end_unheard(connection);
 }
 
 void mayfly_uv_pause(mayfly_uv_connection *connection) {
@@ -108,6 +123,10 @@ void mayfly_uv_resume(mayfly_uv_connection *connection) {
   if (connection == NULL || (connection->flags & MF_UV_PAUSED) == 0)
     return;
   mf_uv_clear(connection, MF_UV_PAUSED);
+  if ((connection->flags & MF_UV_SEND_OVER) != 0) {
+    mf_uv_set(connection, MF_UV_HEARD);
+    mf_uv_loop_ready(connection);
+  }
   if (connection->state == MF_UV_OPEN)
     begin_reading(connection);
   else

@@ -101,10 +101,8 @@ static int grow(mayfly_uv_connection *connection, uint64_t whole) {
 
 static int place_in_own(mayfly_uv_connection *connection, uint64_t whole, void **place, size_t *size) {
   int result = grow(connection, whole);
-  if (result < 0) {
-    mf_uv_connection_close(connection, result);
+  if (result < 0)
     return result;
-  }
   struct mf_uv_input *input = connection->held.input;
   size_t room = input->capacity - input->end;
   *place = input->bytes + input->end;
@@ -256,6 +254,7 @@ static void ended(mayfly_uv_connection *connection, int error) {
 }
 
 void mf_uv_arrived(mayfly_uv_connection *connection, int64_t count) {
+  mf_uv_set(connection, MF_UV_HEARD);
   if (count < 0)
     ended(connection, (int)count);
   else

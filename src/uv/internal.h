@@ -124,6 +124,7 @@ enum {
   MF_UV_NO_RECEIVE = 1u << 9,
   MF_UV_NO_SEND = 1u << 10,
   MF_UV_READING = 1u << 11, /* the transport's */
+  MF_UV_HEARD = 1u << 13,   /* with SEND_OVER: there may be more to read */
   MF_UV_OPENING = 1u << 12, /* place.opening is there */
 };
 
@@ -252,7 +253,7 @@ int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *
 /* mf_uv_connection_gone() follows from the loop, also where nothing was opened. */
 void mf_uv_transport_close(mayfly_uv_connection *connection);
 
-/* Where the next bytes go; a failure has closed the connection. */
+/* Where the next bytes go. A failure is what arrives instead of them. */
 int mf_uv_place(mayfly_uv_connection *connection, void **place, size_t *size);
 /* So many bytes lie there, or why none will come, in words. */
 void mf_uv_arrived(mayfly_uv_connection *connection, int64_t count);

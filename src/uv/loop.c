@@ -193,19 +193,19 @@ static struct mf_uv_loop *make(uv_loop_t *uv) {
   return loop;
 }
 
-int mf_uv_loop_join(uv_loop_t *uv, struct mf_uv_loop **joined) {
+int mf_uv_loop_join(uv_loop_t *uv, struct mf_uv_loop **loop) {
   mf_os_lock(MF_OS_LOCK_LOOPS);
-  struct mf_uv_loop *loop = find(uv);
-  if (loop == NULL && (loop = make(uv)) != NULL) {
-    loop->next = loops;
-    loops = loop;
+  struct mf_uv_loop *joined = find(uv);
+  if (joined == NULL && (joined = make(uv)) != NULL) {
+    joined->next = loops;
+    loops = joined;
   }
-  if (loop != NULL)
-    loop->users++;
+  if (joined != NULL)
+    joined->users++;
   mf_os_unlock(MF_OS_LOCK_LOOPS);
-  if (loop == NULL)
+  if (joined == NULL)
     return mf_fail(MAYFLY_ENOMEM, "join the loop: no memory");
-  *joined = loop;
+  *loop = joined;
   return 0;
 }
 

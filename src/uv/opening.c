@@ -88,8 +88,6 @@ void mf_uv_opening_failed(mayfly_uv_connection *connection, int error) {
 
 /* ---- the handshake ---- */
 
-static void go_on(mayfly_uv_connection *connection);
-
 static void outcome(mayfly_uv_connection *connection) {
   const char *why;
   int error = mf_handshake_error(&connection->place.opening->handshake, &why);
@@ -114,25 +112,25 @@ static int check_written(mayfly_uv_connection *connection, int64_t count) {
   return 1;
 }
 
-/* What has not left yet. Returns when the transport has it, or when it is through. */
-static void write_rest(mayfly_uv_connection *connection) {
+/* What has not left yet. 1: all has. 0: the transport has it, or the connection is closing. */
+static int write_rest(mayfly_uv_connection *connection) {
   struct mf_uv_opening *opening = connection->place.opening;
   while (opening->sent < opening->size) {
     mayfly_slice slice = {opening->message + opening->sent, opening->size - opening->sent};
     int64_t count = mf_uv_transport_try(connection, &slice, 1);
     if (count == MAYFLY_EAGAIN) {
       check_written(connection, mf_uv_transport_write(connection, &slice, 1));
-      return;
+      return 0;
     }
     if (check_written(connection, count))
-      return;
+      return 0;
     opening->sent += (size_t)count;
   }
   mf_handshake_sent(&opening->handshake);
-  go_on(connection);
+  return 1;
 }
 
-static void write_next(mayfly_uv_connection *connection) {
+static int write_next(mayfly_uv_connection *connection) {
   struct mf_uv_opening *opening = connection->place.opening;
   size_t size;
   const void *message = mf_handshake_outgoing(&opening->handshake, &size);
@@ -140,21 +138,22 @@ static void write_next(mayfly_uv_connection *connection) {
   opening->size = mf_frame_encode(size, opening->message);
   memcpy(opening->message + opening->size, message, size);
   opening->size += size;
-  write_rest(connection);
+  return write_rest(connection);
 }
 
-/* Its recursion ends after the three messages that one side sends at most. */
-static void go_on(mayfly_uv_connection *connection) { /* NOLINT(misc-no-recursion) */
-  enum mf_handshake_state state = mf_handshake_state(&connection->place.opening->handshake);
-  if (state == MF_HANDSHAKE_SEND)
-    write_next(connection);
-  else if (state != MF_HANDSHAKE_RECEIVE)
+static void go_on(mayfly_uv_connection *connection) {
+  const struct mf_handshake *handshake = &connection->place.opening->handshake;
+  while (mf_handshake_state(handshake) == MF_HANDSHAKE_SEND)
+    if (!write_next(connection))
+      return;
+  if (mf_handshake_state(handshake) != MF_HANDSHAKE_RECEIVE)
     outcome(connection);
 }
 
 void mf_uv_opening_sent(mayfly_uv_connection *connection, size_t size) {
   connection->place.opening->sent += size;
-  write_rest(connection);
+  if (write_rest(connection))
+    go_on(connection);
 }
 
 /* A peer that speaks before it was spoken to is none of ours. */

@@ -162,14 +162,15 @@ static void advance(mayfly_uv_connection *connection, size_t size) {
   drop_queue(connection);
 }
 
-/* The words stand. Where the peer is gone, what it sent before is still received, up to the end that follows. */
+/* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. */
 static void failed(mayfly_uv_connection *connection, int error) {
   int is_read = connection->state == MF_UV_OPEN && (connection->flags & MF_UV_NO_RECEIVE) == 0;
   if (!is_read || (error != MAYFLY_EPIPE && error != MAYFLY_ECONNRESET)) {
     mf_uv_connection_close(connection, error);
     return;
   }
-  mf_uv_set(connection, MF_UV_SEND_OVER);
+  mf_uv_set(connection, MF_UV_SEND_OVER | MF_UV_HEARD);
+  mf_uv_loop_ready(connection);
   mf_uv_clear(connection, MF_UV_ABOVE);
   mf_uv_queue_free(connection);
 }

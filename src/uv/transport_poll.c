@@ -27,14 +27,14 @@ static int poll_again(mayfly_uv_connection *connection) {
 static int read_once(mayfly_uv_connection *connection) {
   uint64_t left;
   void *place;
-  size_t size;
-  if (mf_uv_place(connection, &place, &size) < 0)
-    return 0;
-  int64_t count = mf_os_stream_read(connection->transport.stream, place, size, 0, &left);
+  size_t size = 0;
+  int64_t count = mf_uv_place(connection, &place, &size);
+  if (count == 0)
+    count = mf_os_stream_read(connection->transport.stream, place, size, 0, &left);
   if (count == MAYFLY_ETIMEDOUT)
     return 0;
   mf_uv_arrived(connection, count);
-  return count == (int64_t)size;
+  return count > 0 && (size_t)count == size;
 }
 
 static int is_reading(const mayfly_uv_connection *connection) {

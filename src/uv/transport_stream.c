@@ -34,14 +34,14 @@ static void on_place(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
   void *place = NULL;
   size_t size = 0;
   (void)suggested;
-  mf_uv_place((mayfly_uv_connection *)handle, &place, &size);
+  mf_uv_place((mayfly_uv_connection *)handle, &place, &size); /* without one on_read is told UV_ENOBUFS */
   *buffer = uv_buf_init(place, (unsigned)(size < ONCE_MAX ? size : ONCE_MAX));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
   mayfly_uv_connection *connection = (mayfly_uv_connection *)stream;
   (void)buffer;
-  if (count == 0 || connection->state == MF_UV_CLOSING) /* nothing after all; no memory for the place */
+  if (count == 0) /* nothing after all */
     return;
   if (count == UV_EOF)
     count = mf_fail(MAYFLY_EOF, "receive: the peer closed the connection");

@@ -30,6 +30,10 @@ int64_t mf_os_process_id(void) {
   return GetCurrentProcessId();
 }
 
+int mf_os_forks(void) {
+  return 0;
+}
+
 /* ---- what each thread has for itself ---- */
 
 /* Compiler support for thread-local storage would make mingw's programs need another DLL. */

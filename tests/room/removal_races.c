@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES = 4 };
+enum { FILES = 2 };
 
 /* SCRATCH/victim/file-0 ...; SCRATCH/tree/one/two/three, and files and closed directories beside each. */
 struct scene {
@@ -167,7 +167,7 @@ static int remove_with_swap(const struct scene *scene, int nth) {
 }
 
 static int swaps_before_each_call(int parent, void *scratch) {
-  const mode_t modes[] = {0700, 0500, 0300, 0000};
+  const mode_t modes[] = {0700, 0000};
   static struct scene scene;
   (void)parent;
   make_victim(&scene, scratch);
@@ -227,11 +227,11 @@ static void race(const char *scratch, int level, int rounds) {
 }
 
 static void a_thread_that_swaps_the_top_touches_nothing_outside(void **state) {
-  race(*state, 0, rounds_of(10000, 25));
+  race(*state, 0, rounds_of(10000, 100));
 }
 
 static void a_thread_that_swaps_at_depth_three_touches_nothing_outside(void **state) {
-  race(*state, 3, rounds_of(10000, 25));
+  race(*state, 3, rounds_of(10000, 100));
 }
 
 /* ---- moved away ---- */

@@ -165,7 +165,7 @@ static void none_of_thousands_is_lost(void **state) {
   mayfly_uv_stats stats = {.size = sizeof stats};
   assert_ok(mayfly_uv_listener_stats(server.listener, &stats));
   assert_int_equal(stats.open, crowd.count);
-  assert_int_equal(stats.messages_in, crowd.count * TRIPS);
+  assert_int_equal(stats.messages_in, crowd.count * (long)TRIPS);
   assert_int_equal(server.closed, 0);
   child_say(child.fd, 'l');
   while (server.closed < (uint64_t)crowd.count)

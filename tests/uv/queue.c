@@ -337,6 +337,25 @@ static void a_peer_that_dies_with_a_full_queue_ends_the_connection(void **state)
   assert_true(loop->accepted->status == MAYFLY_EOF || loop->accepted->status == MAYFLY_ECONNRESET);
 }
 
+static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state) {
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  raw_say_message(raw, "one", 3);
+  raw_say_message(raw, "two", 3);
+  shutdown(raw, SHUT_RD);
+  mayfly_uv_pause(loop->accepted->connection);
+  assert_error(mayfly_uv_send(loop->accepted->connection, "hello?", 6), MAYFLY_EPIPE, "");
+  loop_turn(loop);
+  assert_int_equal(loop->accepted->closed, 0);
+  mayfly_uv_resume(loop->accepted->connection);
+  loop_run_until(loop, loop->accepted->closed);
+  assert_closed(loop->accepted, MAYFLY_EPIPE, "takes nothing more");
+  assert_int_equal(loop->accepted->messages, 2);
+  close(raw);
+}
+
 static void what_is_queued_is_still_sent_after_the_peers_end(void **state) {
   struct loop *loop = *state;
   int raw;
@@ -368,6 +387,7 @@ int main(void) {
       test_on_loop(what_is_given_and_never_leaves_is_released_before_closed),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
+      test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
   };
   return loop_run_tests(tests);

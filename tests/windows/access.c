@@ -140,6 +140,68 @@ static void a_temporary_directory_inherits_nothing(void **state) {
   assert_int_equal(occurrences(text, "(A;"), 3);
 }
 
+static void expect_nobody_else(mayfly_os_fd fd) {
+  char text[1024];
+  read_back((HANDLE)fd, text, sizeof text);
+  assert_int_equal(occurrences(text, ";WD)"), 0);
+  assert_int_equal(occurrences(text, ";BU)"), 0);
+  assert_int_equal(occurrences(text, ";AU)"), 0);
+}
+
+static void expect_of_each_kind(const mayfly_temp_options *options, unsigned flags) {
+  mayfly_temp_options changed = *options;
+  mayfly_file *file;
+  mayfly_os_fd fd;
+  changed.flags = flags;
+  assert_ok(mayfly_named_temporary_file(&changed, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd));
+  expect_nobody_else(fd);
+  DWORD inherited;
+  assert_true(GetHandleInformation((HANDLE)fd, &inherited));
+  assert_int_equal(inherited & HANDLE_FLAG_INHERIT, 0);
+  assert_ok(mayfly_file_close(file));
+}
+
+static void a_temporary_file_has_no_entry_for_others(void **state) {
+  static const unsigned flags[] = {0, MAYFLY_TEMP_REOPENABLE, MAYFLY_TEMP_CRASH_SAFE};
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  mayfly_file *file;
+  mayfly_os_fd fd;
+  char *path;
+  options.dir = *state;
+  for (int i = 0; i < 3; i++)
+    expect_of_each_kind(&options, flags[i]);
+  assert_ok(mayfly_temporary_file(&options, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd));
+  expect_nobody_else(fd);
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_spooled_temporary_file(&options, 0, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd)); /* it rolls over */
+  expect_nobody_else(fd);
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_mkstemp(&options, &fd, &path));
+  expect_nobody_else(fd);
+  assert_ok(mayfly_os_fd_close(fd));
+  assert_true(DeleteFileA(path));
+  mayfly_free(path);
+  assert_ok(mayfly_cleanup());
+}
+
+static void a_temporary_file_inherits_nothing(void **state) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  mayfly_file *file;
+  mayfly_os_fd fd;
+  char text[1024];
+  skip_under_wine("a file's access list is read back without its protection and the administrators' entry");
+  options.dir = *state;
+  assert_ok(mayfly_temporary_file(&options, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd));
+  read_back((HANDLE)fd, text, sizeof text);
+  assert_int_equal(occurrences(text, "D:P"), 1);
+  assert_int_equal(occurrences(text, "(A;"), 3);
+  assert_ok(mayfly_file_close(file));
+}
+
 static void what_is_opened_is_not_inherited(void **state) {
   (void)state;
   mayfly_listener *listener;
@@ -216,6 +278,8 @@ int main(void) {
       test(the_ends_of_a_pair_admit_nobody_else),
       test_in_scratch(a_temporary_directory_has_no_entry_for_others),
       test_in_scratch(a_temporary_directory_inherits_nothing),
+      test_in_scratch(a_temporary_file_has_no_entry_for_others),
+      test_in_scratch(a_temporary_file_inherits_nothing),
       test(what_is_opened_is_not_inherited),
       test(the_peer_of_a_pipe_is_known),
       test(a_client_sends_nothing_to_a_pipe_of_another_owner),
