@@ -119,11 +119,23 @@ WRAP(ssize_t, pread, (int fd, void *buffer, size_t size, off_t offset), (fd, buf
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size), -1)
 WRAP(int, fsync, (int fd), (fd), -1)
 WRAP(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence), -1)
-WRAP(int, link, (const char *from, const char *to), (from, to), -1)
-WRAP(int, linkat, (int old, const char *from, int new, const char *to, int flags), (old, from, new, to, flags), -1)
-WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
-WRAP(int, renameat2, (int old, const char *from, int new, const char *to, unsigned flags), (old, from, new, to, flags),
-     -1)
+
+/* Those that give a file a name. */
+#define WRAP_NAMING(name, parameters, arguments)                                                                       \
+  int __real_##name parameters;                                                                                        \
+  int __wrap_##name parameters;                                                                                        \
+  int __wrap_##name parameters {                                                                                       \
+    if (calls_hooks.naming != NULL)                                                                                    \
+      calls_hooks.naming(from, to);                                                                                    \
+    return fails(#name) ? -1 : __real_##name arguments;                                                                \
+  }
+
+WRAP_NAMING(link, (const char *from, const char *to), (from, to))
+WRAP_NAMING(linkat, (int old, const char *from, int new, const char *to, int flags), (old, from, new, to, flags))
+WRAP_NAMING(rename, (const char *from, const char *to), (from, to))
+WRAP_NAMING(renameat2, (int old, const char *from, int new, const char *to, unsigned flags),
+            (old, from, new, to, flags))
+
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
 WRAP(int, statx, (int fd, const char *path, int flags, unsigned mask, struct statx *status),
      (fd, path, flags, mask, status), -1)

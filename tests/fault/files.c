@@ -438,6 +438,29 @@ static void what_is_made_is_private_from_its_first_moment(void **state) {
   umask(before);
 }
 
+static void expect_finished(const char *from, const char *to) {
+  struct stat status;
+  (void)to;
+  assert_return_code(stat(from, &status), errno);
+  assert_int_equal(status.st_mode & 07777, 0640);
+  assert_int_equal(status.st_size, 7);
+  made++;
+}
+
+/* And not put right afterwards, by a name that may be another's then. */
+static void mode_and_content_are_there_before_the_name_is(void **state) {
+  static void (*const preparations[])(const char *directory) = {prepare_named, prepare_unnamed, prepare_in_memory,
+                                                                prepare_spooled};
+  calls_hooks.naming = expect_finished;
+  for (size_t i = 0; i < sizeof preparations / sizeof preparations[0]; i++) {
+    made = 0;
+    preparations[i](*state);
+    assert_int_equal(persist(*state), 0);
+    assert_int_equal(made, i == 0 ? 1 : 2); /* beside the lasting name first; what is in memory: tried, then copied */
+  }
+  calls_hooks.naming = NULL;
+}
+
 /* ---- what a system lacks ---- */
 
 static void without_files_that_have_no_name_one_is_made_by_name(void **state) {
@@ -502,6 +525,7 @@ int main(void) {
       test_in_scratch(closing),
       test_in_scratch(persisting),
       test_in_scratch(what_is_made_is_private_from_its_first_moment),
+      test_in_scratch(mode_and_content_are_there_before_the_name_is),
       test_in_scratch(without_files_that_have_no_name_one_is_made_by_name),
       test_in_scratch(making_by_name),
       test_in_scratch(without_proc_the_umask_is_asked_for_itself),

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <mayfly/tempfile.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -104,6 +105,58 @@ static void many_threads_make_many_files_while_children_come_and_go(void **state
     assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
   assert_int_equal(atomic_load(&made), all);
   assert_ok(mayfly_cleanup());
+}
+
+/* ---- a lasting name ---- */
+
+enum { VERSIONS = 300, VERSION_SIZE = 20000 };
+
+static atomic_int persisted;
+
+/* Each version is one letter, over and over. */
+static void *persist_versions(void *context) {
+  static char text[VERSION_SIZE];
+  const char *target = context;
+  char directory[SCRATCH_PATH_SIZE];
+  snprintf(directory, sizeof directory, "%s", target);
+  *strrchr(directory, '/') = '\0';
+  for (int i = 0; i < VERSIONS; i++) {
+    mayfly_temp_options options = files_with(directory, i % 3 == 0 ? MAYFLY_TEMP_MEMORY : 0);
+    mayfly_file *file;
+    memset(text, 'a' + i % 26, sizeof text);
+    if (i % 3 == 1)
+      expect_ok(mayfly_named_temporary_file(&options, &file));
+    else
+      expect_ok(mayfly_temporary_file(&options, &file)); /* copied, linked */
+    expect_ok(mayfly_file_write(file, text, sizeof text));
+    expect_ok(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0));
+    expect_ok(mayfly_file_close(file));
+    atomic_fetch_add(&persisted, 1);
+  }
+  return NULL;
+}
+
+static void who_looks_while_a_file_is_replaced_finds_the_old_or_the_new_one_whole(void **state) {
+  static char target[SCRATCH_PATH_SIZE], text[VERSION_SIZE + 1];
+  pthread_t thread;
+  scratch_path(target, *state, "lasting");
+  atomic_store(&persisted, 0);
+  assert_int_equal(pthread_create(&thread, NULL, persist_versions, target), 0);
+  while (atomic_load(&persisted) == 0)
+    sched_yield();
+  int looks = 0;
+  for (; atomic_load(&persisted) < VERSIONS; looks++) {
+    FILE *stream = fopen(target, "re");
+    assert_non_null(stream); /* there is always one */
+    assert_int_equal(fread(text, 1, sizeof text, stream), VERSION_SIZE);
+    for (int i = 1; i < VERSION_SIZE; i++)
+      if (text[i] != text[0])
+        fail_msg("%c at %d of %c", text[i], i, text[0]);
+    fclose(stream);
+  }
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_true(looks > 0);
+  files_remove(target);
 }
 
 /* ---- a forked child ---- */
@@ -249,6 +302,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(after_the_librarys_exit_hook_nothing_with_a_name_is_made), /* before the hook is there */
       test_in_scratch(many_threads_make_many_files_while_children_come_and_go),
+      test_in_scratch(who_looks_while_a_file_is_replaced_finds_the_old_or_the_new_one_whole),
       test_in_scratch(a_child_that_exits_leaves_its_parents_files),
       test_in_scratch(a_child_owns_nothing_of_its_parents),
       test_in_scratch(a_childs_own_files_go_with_the_child),

@@ -43,26 +43,21 @@ int tool_directory(int argc, char **argv) {
 
 /* ---- rm ---- */
 
-enum { PATIENCE_MS = 1000, INTERVAL_MS = 100, LOOK_AT_CLOCK = 64 };
+enum { LOOK_AT_CLOCK = 64 };
 
 struct shown {
   const char *path;
-  int64_t next_ms; /* when the count is to be shown */
+  time_t last; /* the second in which the count was shown */
   int is_shown;
 };
-
-static int64_t now_ms(void) {
-  struct timespec now;
-  timespec_get(&now, TIME_UTC);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* How many there are in all nobody knows without a walk of its own. */
 static int show(void *context, uint64_t removed) {
   struct shown *shown = context;
-  if (removed % LOOK_AT_CLOCK != 0 || now_ms() < shown->next_ms)
+  time_t now = removed % LOOK_AT_CLOCK == 0 ? time(NULL) : shown->last;
+  if (now == shown->last)
     return 0;
-  shown->next_ms = now_ms() + INTERVAL_MS;
+  shown->last = now;
   shown->is_shown = 1;
   fprintf(stderr, "\r%s: %" PRIu64 " removed", shown->path, removed);
   fflush(stderr);
@@ -71,7 +66,7 @@ static int show(void *context, uint64_t removed) {
 
 static int remove_one(const char *path) {
   mayfly_rmtree_options options = MAYFLY_RMTREE_OPTIONS_INIT;
-  struct shown shown = {path, now_ms() + PATIENCE_MS, 0};
+  struct shown shown = {path, time(NULL), 0};
   if (tool_is_watched()) {
     options.progress = show;
     options.context = &shown;

@@ -65,7 +65,7 @@ static int print_file(const mayfly_temp_options *options) {
 
 /* The command has the file to itself, which some need to open it. */
 static int run_with_file(mayfly_temp_options *options, char **command) {
-  mayfly_file *file;
+  mayfly_file *file = NULL;
   options->flags = MAYFLY_TEMP_REOPENABLE;
   int result = mayfly_cleanup_on_signals();
   if (result == 0)

@@ -107,17 +107,22 @@ static const char sweep_help[] =
     "\n"
     "      --help  print this\n";
 
-static const char listen_help[] = "Usage: mayfly listen [OPTION]... [ADDRESS]\n"
-                                  "Listen on ADDRESS, or on one that nobody has. The first line printed is the\n"
-                                  "address to connect to; then comes each message, its bytes as they are and a\n"
-                                  "newline. Many clients are served at once, until SIGINT, SIGTERM or SIGHUP ends the\n"
-                                  "program and removes its socket. A client that fails is reported on standard error\n"
-                                  "and does not end it.\n"
-                                  "\n"
-                                  "      --echo               send each message back; a client that does not take it\n"
-                                  "                           within 5 seconds is dropped\n"
-                                  "      --any-user           let in clients of other users, and clients over\n"
-                                  "                           HOST:PORT without a key\n" KEY_HELP;
+static const char listen_help[] =
+    "Usage: mayfly listen [OPTION]... [ADDRESS] [--exec COMMAND [ARGUMENT]...]\n"
+    "Listen on ADDRESS, or on one that nobody has. The first line printed is the\n"
+    "address to connect to; then comes each message, its bytes as they are and a\n"
+    "newline. Many clients are served at once, until SIGINT, SIGTERM or SIGHUP ends the\n"
+    "program and removes its socket. A client that fails is reported on standard error\n"
+    "and does not end it.\n"
+    "\n"
+    "      --echo               send each message back; a client that does not take it\n"
+    "                           within 5 seconds is dropped\n"
+    "      --exec COMMAND...    the last option: instead of printing messages, run\n"
+    "                           COMMAND once for each, which is its standard input;\n"
+    "                           its standard output is the reply. Not on \\\\.\\pipe\\NAME,\n"
+    "                           where listening is without a loop\n"
+    "      --any-user           let in clients of other users, and clients over\n"
+    "                           HOST:PORT without a key\n" KEY_HELP;
 
 static const char send_help[] = "Usage: mayfly send [OPTION]... ADDRESS [MESSAGE | -]\n"
                                 "Connect to ADDRESS and send MESSAGE, or with - or none all of standard input, as\n"
