@@ -14,11 +14,7 @@
 #include <string.h>
 #include <winternl.h>
 
-enum {
-  SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-  ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, /* even if it is a link or a directory */
-  AT_ONCE_MAX = 1 << 30
-};
+enum { AT_ONCE_MAX = 1 << 30 };
 
 /* What the headers show from Windows 10 on, where it was new. */
 enum {
@@ -84,10 +80,10 @@ int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity) {
          there.file[0] == identity->file[0] && there.file[1] == identity->file[1] && there.born_ns == identity->born_ns;
 }
 
-DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
-                          HANDLE *opened) {
-  HANDLE handle =
-      CreateFileW(path, access | FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF | flags, NULL);
+static DWORD open_once(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                       HANDLE *opened) {
+  HANDLE handle = CreateFileW(path, access | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, NULL, OPEN_EXISTING,
+                              MF_WIN32_ITSELF | flags, NULL);
   if (handle == INVALID_HANDLE_VALUE)
     return GetLastError() == ERROR_PATH_NOT_FOUND ? ERROR_FILE_NOT_FOUND : GetLastError();
   if (mf_win32_is(handle, identity)) {
@@ -96,6 +92,16 @@ DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *iden
   }
   CloseHandle(handle);
   return ERROR_FILE_INVALID;
+}
+
+DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                          HANDLE *opened) {
+  unsigned tries = 0;
+  DWORD error;
+  do
+    error = open_once(path, identity, access, flags, opened);
+  while (mf_win32_passes(error, &tries));
+  return error;
 }
 
 static int is_gone_or_a_strangers(DWORD error) {
@@ -142,11 +148,20 @@ int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *ma
   return result;
 }
 
+static void unmake(HANDLE made) {
+  HANDLE removing = ReOpenFile(made, DELETE, MF_WIN32_SHARE_ALL, 0);
+  if (removing != INVALID_HANDLE_VALUE) {
+    mf_win32_mark_removed(removing);
+    CloseHandle(removing);
+  }
+  CloseHandle(made);
+}
+
 int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct mf_os_identity *identity) {
   static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC,
-                                              FILE_ATTRIBUTE_NORMAL, SHARE_ALL, FILE_NON_DIRECTORY_FILE};
+                                              FILE_ATTRIBUTE_NORMAL, MF_WIN32_SHARE_ALL, FILE_NON_DIRECTORY_FILE};
   static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC | DELETE,
-                                              FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
+                                              FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
                                               FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE};
   struct mf_os_identity who;
   HANDLE made;
@@ -154,9 +169,8 @@ int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct
   if (result < 0)
     return result;
   result = mf_os_file_identity((mayfly_os_fd)made, &who);
-  if (result < 0) { /* the name is ours for a moment longer */
-    mf_win32_mark_removed(made);
-    CloseHandle(made);
+  if (result < 0) {
+    unmake(made);
     return result;
   }
   if (identity != NULL)
@@ -205,7 +219,8 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
     int result = reopen_named(path, identity, &made);
     if (result < 0)
       return result;
-  } else if ((made = ReOpenFile((HANDLE)fd, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, 0)) == INVALID_HANDLE_VALUE)
+  } else if ((made = ReOpenFile((HANDLE)fd, GENERIC_READ | GENERIC_WRITE, MF_WIN32_SHARE_ALL, 0)) ==
+             INVALID_HANDLE_VALUE)
     return mf_win32_fail(GetLastError(), "open a file without a name again");
   *again = (mayfly_os_fd)made;
   return 0;
@@ -216,15 +231,14 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
 /* By handles, so that it is this file's attribute and no other's: what `handle` tells is set through `changing`. A
  * second name of the file shares it. */
 static DWORD set_read_only(HANDLE handle, HANDLE changing, int read_only) {
-  FILE_BASIC_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information))
+  const DWORD ours = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY;
+  FILE_BASIC_INFO before, after = {.FileAttributes = 0}; /* times of 0 change nothing */
+  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &before, sizeof before))
     return GetLastError();
-  information.FileAttributes &= ~(DWORD)(FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY);
-  if (read_only)
-    information.FileAttributes |= FILE_ATTRIBUTE_READONLY;
-  if (information.FileAttributes == 0)
-    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
-  return SetFileInformationByHandle(changing, FileBasicInfo, &information, sizeof information) ? 0 : GetLastError();
+  after.FileAttributes = (before.FileAttributes & ~ours) | (read_only ? FILE_ATTRIBUTE_READONLY : 0);
+  if (after.FileAttributes == 0)
+    after.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
+  return SetFileInformationByHandle(changing, FileBasicInfo, &after, sizeof after) ? 0 : GetLastError();
 }
 
 static DWORD clear_read_only(HANDLE handle) {
@@ -232,7 +246,7 @@ static DWORD clear_read_only(HANDLE handle) {
   if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
       (information.FileAttributes & FILE_ATTRIBUTE_READONLY) == 0)
     return 0;
-  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
+  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, MF_WIN32_SHARE_ALL, MF_WIN32_ITSELF);
   if (changing == INVALID_HANDLE_VALUE)
     return GetLastError();
   DWORD error = set_read_only(handle, changing, 0);
@@ -258,7 +272,7 @@ DWORD mf_win32_mark_removed(HANDLE handle) {
 
 static DWORD remove_once(const wchar_t *path, const struct mf_os_identity *identity) {
   HANDLE handle;
-  DWORD error = mf_win32_open_known(path, identity, DELETE, 0, &handle);
+  DWORD error = open_once(path, identity, DELETE, 0, &handle);
   if (error == 0) {
     error = mf_win32_mark_removed(handle);
     CloseHandle(handle);
@@ -329,23 +343,35 @@ static HANDLE open_parent(const wchar_t *path) {
     return INVALID_HANDLE_VALUE;
   }
   wcsrchr(parent, L'\\')[1] = L'\0'; /* of a root the separator is a part */
-  HANDLE opened =
-      CreateFileW(parent, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+  HANDLE opened = CreateFileW(parent, FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, NULL, OPEN_EXISTING,
+                              FILE_FLAG_BACKUP_SEMANTICS, NULL);
   DWORD error = GetLastError();
   free(parent);
   SetLastError(error);
   return opened;
 }
 
+static int fail_rename(DWORD error, const wchar_t *to, const char *words) {
+  if (is_gone_or_a_strangers(error))
+    return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
+  return mf_win32_fail(mf_win32_path_error(to, error), "rename a file to %s", words);
+}
+
 /* Why a file that goes with its handle is not renamed: there it is to be copied, or it never can be. */
-static int refuse_rename(HANDLE handle, const wchar_t *to, const char *words) {
+static int refuse_rename(HANDLE held, const wchar_t *from, const wchar_t *to, const char *words) {
   struct mf_os_identity ours, theirs;
-  HANDLE parent = open_parent(to);
+  HANDLE handle, parent;
+  int result = mf_os_file_identity((mayfly_os_fd)held, &ours);
+  if (result < 0)
+    return result;
+  DWORD error = mf_win32_open_known(from, &ours, 0, 0, &handle);
+  if (error != 0)
+    return fail_rename(error, to, words);
+  CloseHandle(handle);
+  parent = open_parent(to);
   if (parent == INVALID_HANDLE_VALUE)
     return mf_win32_fail(mf_win32_path_error(to, GetLastError()), "rename a file to %s", words);
-  int result = mf_os_file_identity((mayfly_os_fd)handle, &ours);
-  if (result == 0)
-    result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
+  result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
   CloseHandle(parent);
   if (result < 0)
     return result;
@@ -369,18 +395,14 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, uns
   struct mf_os_identity identity;
   unsigned tries = 0;
   HANDLE handle;
-  DWORD error;
   int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
-  do /* NTFS puts a rename on the disk, too, if it is asked to write through */
-    error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
-                                (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
-  while (mf_win32_passes(error, &tries));
-  if (is_gone_or_a_strangers(error))
-    return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
+  /* NTFS puts a rename on the disk, too, if it is asked to write through. */
+  DWORD error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
+                                    (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
   if (error != 0)
-    return mf_win32_fail(error, "rename a file to %s", words);
+    return fail_rename(error, to, words);
   do
     error = rename_as_asked(handle, to, flags);
   while (mf_win32_passes(error, &tries));
@@ -394,7 +416,7 @@ int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigne
   if (result == 0)
     result = mf_win32_path(to, &wide_to);
   if (result == 0)
-    result = goes_with_its_handle((HANDLE)fd) ? refuse_rename((HANDLE)fd, wide_to, to)
+    result = goes_with_its_handle((HANDLE)fd) ? refuse_rename((HANDLE)fd, wide_from, wide_to, to)
                                               : rename_known((HANDLE)fd, wide_from, wide_to, flags, to);
   free(wide_from);
   free(wide_to);
@@ -412,7 +434,7 @@ int mf_os_file_parent(const char *path, mayfly_os_fd *directory) {
 /* What the system gives to something new in the directory that `path` is about to lie in: such a thing is made, and
  * goes with its handle. LocalFree() ends the descriptor. */
 static DWORD inherited(const wchar_t *path, int container, PSECURITY_DESCRIPTOR *descriptor) {
-  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
+  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
                                    FILE_DELETE_ON_CLOSE | (container ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE)};
   enum { NAME_SIZE = 32 };
   size_t parent = (size_t)(wcsrchr(path, L'\\') - path) + 1;
@@ -554,7 +576,7 @@ static int complete_mode(const char *mode, char complete[4]) {
 /* The same file and position, but from now on a position of its own: our reads and writes move that of `handle`. */
 static HANDLE split(HANDLE handle) {
   LARGE_INTEGER none = {.QuadPart = 0}, position;
-  HANDLE made = ReOpenFile(handle, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, 0);
+  HANDLE made = ReOpenFile(handle, GENERIC_READ | GENERIC_WRITE, MF_WIN32_SHARE_ALL, 0);
   if (made == INVALID_HANDLE_VALUE)
     return made;
   if (SetFilePointerEx(handle, none, &position, FILE_CURRENT) && SetFilePointerEx(made, position, NULL, FILE_BEGIN))

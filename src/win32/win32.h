@@ -56,6 +56,11 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error);
 
 /* ---- file.c ---- */
 
+enum {
+  MF_WIN32_SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+  MF_WIN32_ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS /* even a link, even a directory */
+};
+
 /* How something new is to be made, and what that is called. */
 struct mf_win32_new {
   const char *what;

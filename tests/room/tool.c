@@ -86,6 +86,8 @@ static void arguments_that_cannot_be_are_status_2_and_the_way_to_help(void **sta
       {"listen", "--reply"},
       {"listen", "--authkey-file"},
       {"listen", "--echo=twice"},
+      {"listen", "--exec"},
+      {"listen", "--echo", "--exec", "cat"},
       {"send"},
       {"send", ""},
       {"send", "address", "message", "more"},
@@ -276,6 +278,74 @@ static void localhost_gets_a_port_that_clients_can_use(void **state) {
   tool_end_by(&listener, SIGTERM);
   free(address);
 }
+
+/* ---- a command for each message ------------------------------------------------- */
+
+#ifdef TOOL_ON_LOOP
+static void a_command_answers_each_message(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--exec", "tr", "a-z", "A-Z");
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(run(&sender, "send", "--reply", address, "hello"), OK);
+    assert_string_equal(sender.said, "HELLO\n");
+  }
+  tool_end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_large_message_goes_through_a_command(void **state) {
+  enum { SIZE = PATTERN_BLOCK };
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--exec", "cat");
+  char *message = malloc(SIZE);
+  assert_non_null(message);
+  pattern_fill(message, SIZE);
+  start(&sender, "send", "--reply", address);
+  assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
+  tool_end_input(&sender);
+  hear_pattern(sender.out, SIZE);
+  assert_int_equal(tool_finish(&sender), OK);
+  tool_end_by(&listener, SIGTERM);
+  free(message);
+  free(address);
+}
+
+static void a_command_need_not_read_nor_answer_and_its_failure_is_told(void **state) {
+  enum { SIZE = PATTERN_BLOCK };
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--exec", "false");
+  static char message[SIZE];
+  start(&sender, "send", "--reply", address);
+  assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
+  assert_int_equal(tool_finish(&sender), OK);
+  assert_string_equal(sender.said, "\n");
+  tool_expect_complaint(&listener, "exited with 1");
+  tool_end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_command_that_cannot_be_run_ends_its_client_only(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--exec", "/nonexistent/command");
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(run(&sender, "send", "--reply", address, "hello"), CONNECTION);
+    tool_expect_complaint(&listener, "/nonexistent/command: no such file");
+  }
+  tool_end_by(&listener, SIGTERM);
+  free(address);
+}
+
+static void a_client_may_leave_while_its_command_runs(void **state) {
+  struct tool listener = {.directory = *state}, sender = {0};
+  char *address = start_listening(&listener, "--exec", "sh", "-c", "cat; echo ran >&2");
+  assert_int_equal(run(&sender, "send", address, "no reply, please"), OK);
+  tool_expect_complaint(&listener, "ran");
+  assert_int_equal(run(&sender, "send", "--reply", address, "next"), OK);
+  assert_string_equal(sender.said, "next\n");
+  tool_end_by(&listener, SIGTERM);
+  free(address);
+}
+#endif
 
 /* ---- many clients, and broken ones ------------------------------------------------- */
 
@@ -652,6 +722,13 @@ int main(void) {
       test_in_scratch(an_echo_is_the_reply),
       test_in_scratch(a_large_message_goes_there_and_back_whole),
       test_in_scratch(localhost_gets_a_port_that_clients_can_use),
+#ifdef TOOL_ON_LOOP
+      test_in_scratch(a_command_answers_each_message),
+      test_in_scratch(a_large_message_goes_through_a_command),
+      test_in_scratch(a_command_need_not_read_nor_answer_and_its_failure_is_told),
+      test_in_scratch(a_command_that_cannot_be_run_ends_its_client_only),
+      test_in_scratch(a_client_may_leave_while_its_command_runs),
+#endif
       test_in_scratch(many_clients_are_served_at_once),
       test_in_scratch(the_others_are_served_on_when_a_client_leaves),
       test_in_scratch(a_client_that_stops_inside_a_message_holds_up_nobody),

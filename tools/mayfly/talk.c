@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* talk.c - mayfly listen and mayfly send: messages from and to the terminal.
- *
- * The listener serves all its clients from one loop over mayfly_wait(). A connection there never waits for the rest of
- * a message (its receive time is 0, and what has arrived is kept), so a client that stops in the middle holds up
- * nobody. One that does not take its echo does, for ECHO_PATIENCE_MS, and is dropped then. The names in the file system
- * are mayfly_cleanup_on_signals()' affair.
+/* talk.c - mayfly listen and mayfly send: messages from and to the terminal. How clients are served, serve_loop.c and
+ * serve_waiting.c say; the names in the file system are mayfly_cleanup_on_signals()' affair.
  */
 
+#include "serve.h"
 #include "tool.h"
 #include <errno.h>
 #include <getopt.h>
@@ -14,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ECHO_PATIENCE_MS = 5000 };
 
 struct bytes {
   char *data; /* yours to free */
@@ -30,6 +25,7 @@ struct arguments {
   unsigned flags;
   int echo;
   int reply;
+  char **command; /* of --exec; NULL: none */
 };
 
 /* ---- arguments ------------------------------------------------------------------ */
@@ -99,11 +95,33 @@ static int take_options(int argc, char **argv, const struct option *options, int
   return argc - optind > most ? tool_misuse("too many arguments") : TOOL_OK;
 }
 
+/* What stands behind --exec is the command's, options and all. */
+static int take_command(int *argc, char **argv, char ***command) {
+  int at = 0;
+  *command = NULL;
+  while (at < *argc && strcmp(argv[at], "--exec") != 0)
+    at++;
+  if (at == *argc)
+    return TOOL_OK;
+  if (at + 1 == *argc)
+    return tool_misuse("--exec: there is no command");
+  *command = argv + at + 1;
+  argv[at] = NULL;
+  *argc = at;
+  return TOOL_OK;
+}
+
 static int take_listen_arguments(int argc, char **argv, struct arguments *arguments) {
-  int status = take_options(argc, argv, listen_options, 1, arguments);
-  if (status != TOOL_OK || optind == argc)
+  char **command;
+  int status = take_command(&argc, argv, &command);
+  if (status == TOOL_OK)
+    status = take_options(argc, argv, listen_options, 1, arguments);
+  if (status != TOOL_OK)
     return status;
-  return take_address(argv[optind], arguments);
+  arguments->command = command;
+  if (arguments->echo && command != NULL)
+    return tool_misuse("--echo and --exec: which of them is the reply?");
+  return optind == argc ? TOOL_OK : take_address(argv[optind], arguments);
 }
 
 static int take_send_arguments(int argc, char **argv, struct arguments *arguments) {
@@ -177,153 +195,47 @@ static int make_options(const struct arguments *arguments, struct bytes *key, ma
 
 /* ---- listen ---------------------------------------------------------------------- */
 
-struct server {
-  mayfly_wait_item *items; /* the listener, then its connections */
-  size_t count;
-  size_t capacity;
-  int echo;
-};
-
-static int print_message(const void *data, size_t size) {
+int tool_print_message(const void *data, size_t size) {
   fwrite(data, 1, size, stdout);
   putchar('\n');
   return tool_flush();
 }
 
-static int print_address(const mayfly_listener *listener) {
+int tool_print_address(const mayfly_address *address) {
   char text[MAYFLY_ADDRESS_TEXT_SIZE];
-  int result = mayfly_address_format(mayfly_listener_address(listener), text, sizeof text);
+  int result = mayfly_address_format(address, text, sizeof text);
   if (result < 0)
     return tool_failure(result);
   puts(text);
   return tool_flush();
 }
 
-static int make_room(struct server *server) {
-  if (server->count < server->capacity)
-    return TOOL_OK;
-  size_t doubled = server->capacity == 0 ? 16 : server->capacity * 2;
-  mayfly_wait_item *larger = realloc(server->items, doubled * sizeof *larger);
-  if (larger == NULL) {
-    tool_system_failure("one more client");
-    return TOOL_FAILED;
-  }
-  server->items = larger;
-  server->capacity = doubled;
-  return TOOL_OK;
+static int is_on_pipe(const struct arguments *arguments) {
+  return (arguments->address != NULL ? arguments->address->family : mayfly_default_family()) == MAYFLY_AF_PIPE;
 }
 
-static int start_server(struct server *server, mayfly_listener *listener, int echo) {
-  *server = (struct server){.echo = echo};
-  if (make_room(server) != TOOL_OK)
-    return TOOL_FAILED;
-  server->items[server->count++] = (mayfly_wait_item){.listener = listener};
-  return TOOL_OK;
-}
-
-static void stop_server(struct server *server) {
-  while (server->count > 1)
-    mayfly_connection_close(server->items[--server->count].connection);
-  free(server->items);
-}
-
-/* The last one takes its place. */
-static void drop_client(struct server *server, size_t index) {
-  mayfly_connection_close(server->items[index].connection);
-  server->items[index] = server->items[--server->count];
-}
-
-static void add_client(struct server *server, mayfly_connection *connection) {
-  mayfly_connection_set_timeouts(connection, 0, ECHO_PATIENCE_MS);
-  if (make_room(server) == TOOL_OK)
-    server->items[server->count++] = (mayfly_wait_item){.connection = connection};
-  else
-    mayfly_connection_close(connection);
-}
-
-/* One peer that could not be accepted is no reason to end. */
-static int is_about_one_peer(int result) {
-  return result == MAYFLY_EAUTH || result == MAYFLY_EPEER || result == MAYFLY_EMFILE || result == MAYFLY_ENOMEM;
-}
-
-static int accept_client(struct server *server) {
-  mayfly_connection *connection;
-  int result = mayfly_accept(server->items[0].listener, 0, &connection);
-  if (result == 0)
-    add_client(server, connection);
-  if (result == 0 || result == MAYFLY_ETIMEDOUT)
-    return TOOL_OK;
-  int status = tool_failure(result);
-  return is_about_one_peer(result) ? TOOL_OK : status;
-}
-
-/* MAYFLY_ETIMEDOUT: the rest of the message is still to come. */
-static int serve_client(struct server *server, size_t index) {
-  mayfly_connection *connection = server->items[index].connection;
-  const void *data;
-  size_t size;
-  int status = TOOL_OK;
-  int result = mayfly_recv_bytes(connection, SIZE_MAX, &data, &size);
-  if (result == MAYFLY_ETIMEDOUT)
-    return TOOL_OK;
-  if (result == 0)
-    status = print_message(data, size);
-  if (result == 0 && server->echo)
-    result = mayfly_send_bytes(connection, data, size);
-  if (result < 0 && result != MAYFLY_EOF)
-    tool_failure(result);
-  if (result < 0)
-    drop_client(server, index);
-  return status;
-}
-
-/* From the last to the first, since one that is dropped is replaced by the last. */
-static int serve_ready(struct server *server) {
-  int status = TOOL_OK;
-  for (size_t i = server->count; --i > 0 && status == TOOL_OK;)
-    if (server->items[i].ready)
-      status = serve_client(server, i);
-  if (status == TOOL_OK && server->items[0].ready)
-    status = accept_client(server);
-  return status;
-}
-
-static int serve(mayfly_listener *listener, int echo) {
-  struct server server;
-  int status = start_server(&server, listener, echo);
-  while (status == TOOL_OK) {
-    int result = mayfly_wait(server.items, server.count, MAYFLY_FOREVER);
-    status = result < 0 ? tool_failure(result) : serve_ready(&server);
-  }
-  stop_server(&server);
-  return status;
-}
-
-static int start_listening(const struct arguments *arguments, mayfly_listener **listener) {
-  mayfly_endpoint_options options;
-  struct bytes key;
-  int status = make_options(arguments, &key, &options);
-  if (status != TOOL_OK)
-    return status;
-  int result = mayfly_cleanup_on_signals();
-  if (result == 0)
-    result = mayfly_listen(arguments->address, &options, listener);
-  free(key.data);
-  return result < 0 ? tool_failure(result) : TOOL_OK;
+/* A pipe of Windows that Python can use keeps messages, which no loop can. */
+static int serve(const struct arguments *arguments, const struct serving *serving) {
+  if (!is_on_pipe(arguments))
+    return tool_serve_on_loop(serving);
+  if (serving->command != NULL)
+    return tool_misuse("--exec does not work on a pipe of Windows");
+  return tool_serve_waiting(serving);
 }
 
 int tool_listen(int argc, char **argv) {
   struct arguments arguments;
-  mayfly_listener *listener = NULL;
+  struct bytes key;
+  mayfly_endpoint_options options;
   int status = take_listen_arguments(argc, argv, &arguments);
   if (status == TOOL_OK)
-    status = start_listening(&arguments, &listener);
+    status = make_options(&arguments, &key, &options);
   if (status != TOOL_OK)
     return status;
-  status = print_address(listener);
-  if (status == TOOL_OK)
-    status = serve(listener, arguments.echo);
-  mayfly_listener_close(listener);
+  struct serving serving = {arguments.address, &options, arguments.echo, arguments.command};
+  int result = mayfly_cleanup_on_signals();
+  status = result < 0 ? tool_failure(result) : serve(&arguments, &serving);
+  free(key.data);
   return status;
 }
 
@@ -344,7 +256,7 @@ static int print_reply(mayfly_connection *connection) {
   const void *data;
   size_t size;
   int result = mayfly_recv_bytes(connection, SIZE_MAX, &data, &size);
-  return result < 0 ? tool_failure(result) : print_message(data, size);
+  return result < 0 ? tool_failure(result) : tool_print_message(data, size);
 }
 
 static int send_message(const struct arguments *arguments, const void *data, size_t size) {

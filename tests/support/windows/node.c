@@ -23,7 +23,7 @@ void node_start(struct node *started, const char *what, const mayfly_address *ad
     print_message("skipped: MAYFLY_TEST_NODE names no Node for Windows\n");
     skip();
   }
-  snprintf(script, sizeof script, "%s\\windows\\node.js", source == NULL ? "." : source);
+  snprintf(script, sizeof script, "%s\\interop\\node.js", source == NULL ? "." : source);
   snprintf(count, sizeof count, "%d", NODE_MESSAGES);
   name_output(started->output);
   program_start_into(&started->child, (const char *[]){node, script, what, address->name, count, NULL},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* node.h - Node for Windows, that is libuv's own pipes, running tests/windows/node.js. */
+/* node.h - Node for Windows, that is libuv's own pipes, running tests/interop/node.js. */
 #ifndef NODE_H
 #define NODE_H
 

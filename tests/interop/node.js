@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// node.js listen|connect PIPE COUNT: talks to a byte pipe in mayfly's frames, by Node's own libuv.
-// The one that listens sends every message back until its peer leaves; the one that connects sends COUNT messages of
-// growing size, wants each back, and leaves. What came of it is the exit status: 0, or 1 with the reason on stderr.
+// node.js listen|connect PATH COUNT: talks over a socket's path or a byte pipe in mayfly's frames, by Node's own libuv.
+// The one that listens says so, and sends every message back until its peer leaves; the one that connects sends COUNT
+// messages of growing size, wants each back, and leaves. What came of it is the exit status: 0, or 1 with the reason on
+// stderr.
 'use strict';
 const net = require('net');
 
@@ -36,7 +37,7 @@ function listen(pipe) {
     socket.on('close', () => process.exit(0));
   });
   server.on('error', fail);
-  server.listen(pipe);
+  server.listen(pipe, () => console.log('listening'));
 }
 
 function connect(pipe, count) {
