@@ -54,8 +54,8 @@ MF_PRIVATE void mf_os_unlock(enum mf_os_lock_id id);
  * calls), or the system has ended the thread that did (Windows, DLL exit). Waits for living threads. */
 int mf_os_lock_for_exit(enum mf_os_lock_id id);
 /* With the lock held: give it up until somebody wakes its waiters or the deadline is reached, then take it again.
- * May come back early. */
-void mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline);
+ * May come back early. 0: at once, since the system has ended all other threads (Windows, DLL exit). */
+int mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline);
 void mf_os_lock_wake(enum mf_os_lock_id id);
 
 /* All once per process. */

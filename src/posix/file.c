@@ -20,7 +20,7 @@ int mf_posix_same(const char *path, const struct stat *status) {
 }
 
 static struct mf_os_identity identity_of(const struct stat *status) {
-  return (struct mf_os_identity){.volume = status->st_dev, .file = {status->st_ino, 0}};
+  return (struct mf_os_identity){.volume = (uint64_t)status->st_dev, .file = {status->st_ino, 0}};
 }
 
 #ifdef STATX_BTIME

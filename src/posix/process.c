@@ -97,16 +97,17 @@ int mf_os_lock_for_exit(enum mf_os_lock_id id) {
   return 1;
 }
 
-void mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline) {
+int mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline) {
   struct timespec until;
   int64_t left = deadline - mf_os_clock_us();
   if (left <= 0)
-    return;
+    return 1;
   clock_gettime(CLOCK_REALTIME, &until); /* a condition that waits on the monotonic clock is not everywhere */
   int64_t nanoseconds = until.tv_nsec + left % 1000000 * 1000;
   until.tv_sec += (time_t)(left / 1000000 + nanoseconds / 1000000000);
   until.tv_nsec = (long)(nanoseconds % 1000000000);
   pthread_cond_timedwait(&conditions[id], &locks[id], &until);
+  return 1;
 }
 
 void mf_os_lock_wake(enum mf_os_lock_id id) {

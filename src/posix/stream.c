@@ -381,6 +381,8 @@ static int take_descriptor(const mf_os_stream *stream, struct msghdr *message, u
                      stream->fd);
   else if (result == 0 && (count == 0 || count % 256 != byte))
     result = mf_fail(MAYFLY_EPROTO, "receive a descriptor on descriptor %d: what came is none", stream->fd);
+  if (result == 0 && MSG_CMSG_CLOEXEC == 0)
+    result = mf_os_fd_set_inheritable(first, 0);
   if (result == 0)
     *fd = first;
   else if (count > 0)
@@ -403,8 +405,6 @@ int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd
     if (result == 0)
       result = count == 1 ? take_descriptor(stream, &message, byte, &made) : no_bytes(stream, count, deadline);
   }
-  if (result == 0 && MSG_CMSG_CLOEXEC == 0)
-    result = mf_os_fd_set_inheritable(made, 0);
   if (result == 0)
     *fd = made;
   return result;
@@ -471,7 +471,7 @@ mayfly_os_fd mf_os_stream_release(mf_os_stream *stream) {
 }
 
 int mf_os_stream_is_inet(const mf_os_stream *stream) {
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {0};
   socklen_t size = sizeof name;
   return getsockname(stream->fd, (struct sockaddr *)&name, &size) == 0 &&
          (name.ss_family == AF_INET || name.ss_family == AF_INET6);

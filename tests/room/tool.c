@@ -289,7 +289,7 @@ static void a_command_answers_each_message(void **state) {
     assert_int_equal(run(&sender, "send", "--reply", address, "hello"), OK);
     assert_string_equal(sender.said, "HELLO\n");
   }
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -302,10 +302,10 @@ static void a_large_message_goes_through_a_command(void **state) {
   pattern_fill(message, SIZE);
   start(&sender, "send", "--reply", address);
   assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
-  end_input(&sender);
+  tool_end_input(&sender);
   hear_pattern(sender.out, SIZE);
-  assert_int_equal(finish(&sender), OK);
-  end_by(&listener, SIGTERM);
+  assert_int_equal(tool_finish(&sender), OK);
+  tool_end_by(&listener, SIGTERM);
   free(message);
   free(address);
 }
@@ -317,10 +317,10 @@ static void a_command_need_not_read_nor_answer_and_its_failure_is_told(void **st
   static char message[SIZE];
   start(&sender, "send", "--reply", address);
   assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
-  assert_int_equal(finish(&sender), OK);
+  assert_int_equal(tool_finish(&sender), OK);
   assert_string_equal(sender.said, "\n");
-  expect_complaint(&listener, "exited with 1");
-  end_by(&listener, SIGTERM);
+  tool_expect_complaint(&listener, "exited with 1");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -329,9 +329,9 @@ static void a_command_that_cannot_be_run_ends_its_client_only(void **state) {
   char *address = start_listening(&listener, "--exec", "/nonexistent/command");
   for (int i = 0; i < 2; i++) {
     assert_int_equal(run(&sender, "send", "--reply", address, "hello"), CONNECTION);
-    expect_complaint(&listener, "/nonexistent/command: no such file");
+    tool_expect_complaint(&listener, "/nonexistent/command: no such file");
   }
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -339,10 +339,10 @@ static void a_client_may_leave_while_its_command_runs(void **state) {
   struct tool listener = {.directory = *state}, sender = {0};
   char *address = start_listening(&listener, "--exec", "sh", "-c", "cat; echo ran >&2");
   assert_int_equal(run(&sender, "send", address, "no reply, please"), OK);
-  expect_complaint(&listener, "ran");
+  tool_expect_complaint(&listener, "ran");
   assert_int_equal(run(&sender, "send", "--reply", address, "next"), OK);
   assert_string_equal(sender.said, "next\n");
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 #endif

@@ -271,6 +271,38 @@ static void a_client_sends_nothing_to_a_pipe_of_another_owner(void **state) {
   LocalFree(security.lpSecurityDescriptor);
 }
 
+/* How far a server may act in the name of its client, which has said something to it. */
+static SECURITY_IMPERSONATION_LEVEL level_of_client(HANDLE pipe) {
+  SECURITY_IMPERSONATION_LEVEL level;
+  HANDLE token;
+  DWORD size;
+  char byte;
+  ReadFile(pipe, &byte, 1, &size, NULL);
+  assert_true(ImpersonateNamedPipeClient(pipe));
+  int opened = OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token);
+  RevertToSelf();
+  assert_true(opened);
+  assert_true(GetTokenInformation(token, TokenImpersonationLevel, &level, sizeof level, &size));
+  CloseHandle(token);
+  return level;
+}
+
+static void a_server_may_learn_who_its_client_is_and_not_act_in_its_name(void **state) {
+  (void)state;
+  mayfly_address address;
+  mayfly_connection *connection;
+  skip_under_wine("a server may act in its client's name, whatever the client allows");
+  assert_ok(mayfly_arbitrary_address(MAYFLY_AF_PIPE, &address));
+  HANDLE pipe = CreateNamedPipeA(address.name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE, 1, 4096, 4096, 0, NULL);
+  assert_ptr_not_equal(pipe, INVALID_HANDLE_VALUE);
+  assert_ok(mayfly_connect(&address, NULL, &connection));
+  assert_ok(mayfly_send_bytes(connection, "x", 1));
+  SECURITY_IMPERSONATION_LEVEL level = level_of_client(pipe);
+  assert_ok(mayfly_connection_close(connection));
+  CloseHandle(pipe);
+  assert_int_equal(level, SecurityIdentification);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(a_pipe_belongs_to_this_user_and_admits_nobody_else),
@@ -283,6 +315,7 @@ int main(void) {
       test(what_is_opened_is_not_inherited),
       test(the_peer_of_a_pipe_is_known),
       test(a_client_sends_nothing_to_a_pipe_of_another_owner),
+      test(a_server_may_learn_who_its_client_is_and_not_act_in_its_name),
   };
   return cmocka_run_group_tests_name("windows.access", tests, NULL, NULL);
 }
