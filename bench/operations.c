@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BURST = 100, READAHEAD = 1 << 16 };
@@ -201,6 +202,50 @@ static void files(long count, unsigned flags, maker *make, const char *target) {
     bench_need(remove(target) == 0, target);
 }
 
+/* By a call that the library does not make. */
+static void make_ten_files(const char *directory) {
+  char path[512];
+  for (int i = 0; i < 10; i++) {
+    snprintf(path, sizeof path, "%.400s/%d", directory, i);
+    bench_need(mknod(path, S_IFREG | 0600, 0) == 0, path);
+  }
+}
+
+static void directories(long count, unsigned flags) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  options.flags = flags;
+  for (long i = 0; i < count; i++) {
+    mayfly_directory *made;
+    bench_check(mayfly_temporary_directory(&options, &made), "mayfly_temporary_directory");
+    make_ten_files(mayfly_directory_path(made));
+    bench_check(mayfly_directory_close(made), "mayfly_directory_close");
+  }
+}
+
+static void directory(long count) {
+  directories(count, 0);
+}
+
+static void crash_safe(long count) {
+  directories(count, MAYFLY_TEMP_CRASH_SAFE);
+}
+
+/* Ten directories of ten files. */
+static void rmtree(long count) {
+  char path[512];
+  snprintf(path, sizeof path, "%.400s/mayfly-bench-%ld", mayfly_gettempdir(), (long)getpid());
+  for (long i = 0; i < count; i++) {
+    char inner[512];
+    bench_need(mkdir(path, 0700) == 0, path);
+    for (int j = 0; j < 10; j++) {
+      snprintf(inner, sizeof inner, "%.400s/%d", path, j);
+      bench_need(mkdir(inner, 0700) == 0, inner);
+      make_ten_files(inner);
+    }
+    bench_check(mayfly_rmtree(path, NULL), "mayfly_rmtree");
+  }
+}
+
 static void file_unnamed(long count) {
   files(count, 0, mayfly_temporary_file, NULL);
 }
@@ -250,6 +295,9 @@ static const struct {
     {"handle", handle},
     {"connect", connect_open},
     {"connect_keyed", connect_keyed},
+    {"directory", directory},
+    {"crash_safe", crash_safe},
+    {"rmtree", rmtree},
     {"file_unnamed", file_unnamed},
     {"file_memory", file_memory},
     {"file_named", file_named},

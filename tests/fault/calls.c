@@ -144,8 +144,7 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *pieces, int count), (fd, piec
 WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)
 WRAP(int, rmdir, (const char *path), (path), -1)
-WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
-WRAP(struct dirent *, readdir, (DIR * stream), (stream), NULL)
+WRAP(ssize_t, getdents64, (int fd, void *buffer, size_t size), (fd, buffer, size), -1)
 WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
 
 /* It closes all the same, as Linux does. */

@@ -34,7 +34,7 @@ static const struct fault_row rows[] = {
     {"fstat", EIO, MAYFLY_EIO},
     {"fstatat", EIO, MAYFLY_EIO},
     {"lstat", EACCES, MAYFLY_EACCES},
-    {"fdopendir", ENOMEM, MAYFLY_ENOMEM},
+
     {"unlinkat", EROFS, MAYFLY_EROFS},
     {"unlinkat", EBUSY, MAYFLY_EBUSY},
     {"rmdir", EROFS, MAYFLY_EROFS},
@@ -45,7 +45,7 @@ static const struct fault_row rows[] = {
     {"renameat2", EINVAL, 0},
     {"fsync", EIO, MAYFLY_EIO},
     {"fsync", EINTR, 0},
-    {"readdir", EIO, MAYFLY_EIO},
+    {"getdents64", EIO, MAYFLY_EIO},
     {"close", EINTR, 0},
     {"getentropy", EIO, MAYFLY_EIO},
     {"getcwd", ENOENT, MAYFLY_ENOENT},
@@ -212,9 +212,11 @@ static int remove_deep(const char *directory) {
 }
 
 static void removing_a_deep_tree(void **state) {
-  static const struct fault_row of_depth[] = {{"openat", EMFILE, MAYFLY_EMFILE},    {"fstat", EIO, MAYFLY_EIO},
-                                              {"fdopendir", ENOMEM, MAYFLY_ENOMEM}, {"unlinkat", EROFS, MAYFLY_EROFS},
-                                              {"realloc", ENOMEM, MAYFLY_ENOMEM},   {"readdir", EIO, MAYFLY_EIO}};
+  static const struct fault_row of_depth[] = {{"openat", EMFILE, MAYFLY_EMFILE},
+                                              {"fstat", EIO, MAYFLY_EIO},
+                                              {"unlinkat", EROFS, MAYFLY_EROFS},
+                                              {"realloc", ENOMEM, MAYFLY_ENOMEM},
+                                              {"getdents64", EIO, MAYFLY_EIO}};
   const struct scenario scenario = {.run = remove_deep, .prepare = make_deep, .removes = 1};
   each_call_fails(&scenario, *state, of_depth, sizeof of_depth / sizeof of_depth[0]);
 }
@@ -228,7 +230,7 @@ static int remove_deep_whatever_fails(const char *directory) {
 }
 
 static void errors_that_are_ignored_are_none(void **state) {
-  static const struct fault_row ignored[] = {{"openat", EMFILE, 0}, {"unlinkat", EROFS, 0}, {"readdir", EIO, 0}};
+  static const struct fault_row ignored[] = {{"openat", EMFILE, 0}, {"unlinkat", EROFS, 0}, {"getdents64", EIO, 0}};
   const struct scenario scenario = {.run = remove_deep_whatever_fails, .prepare = make_deep, .removes = 1};
   each_call_fails(&scenario, *state, ignored, sizeof ignored / sizeof ignored[0]);
 }
