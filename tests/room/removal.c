@@ -407,7 +407,7 @@ static int refuses_what_is_no_name(int parent, void *scratch) {
     expect_error(mayfly_rmtree(paths[i], &options), MAYFLY_EINVAL, paths[i]);
   }
   expect(tree_exists("/directory/inner"));
-  return 0;
+  _exit(0); /* a leak checker finds no /proc here */
 }
 
 static void a_path_without_a_name_at_its_end_is_refused(void **state) {
