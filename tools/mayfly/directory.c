@@ -21,7 +21,7 @@ static int print_directory(const mayfly_temp_options *options) {
 }
 
 static int run_with_directory(const mayfly_temp_options *options, char **command) {
-  mayfly_directory *directory;
+  mayfly_directory *directory = NULL;
   int result = mayfly_cleanup_on_signals();
   if (result == 0)
     result = mayfly_temporary_directory(options, &directory);
