@@ -236,7 +236,7 @@ static void begin_later(mayfly_uv_connection *connection, struct mf_uv_connectin
 static int connect_to(uv_loop_t *uv, const mayfly_address *address, const struct mf_endpoint *endpoint,
                       const mayfly_uv_handlers *handlers, mayfly_uv_connection **connection) {
   struct mf_uv_origin *origin;
-  mayfly_uv_connection *made;
+  mayfly_uv_connection *made = NULL;
   int result = mf_uv_origin_new(handlers, &endpoint->options, &origin);
   if (result < 0)
     return result;

@@ -236,7 +236,7 @@ static int make_adopted(uv_loop_t *uv, const struct mf_connection_parts *parts, 
                         mayfly_uv_connection **connection) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   struct mf_uv_origin *origin;
-  mayfly_uv_connection *made;
+  mayfly_uv_connection *made = NULL;
   options.message_size_max = parts->message_size_max;
   int result = mf_uv_origin_new(handlers, &options, &origin);
   if (result < 0)
@@ -262,7 +262,7 @@ static int make_adopted(uv_loop_t *uv, const struct mf_connection_parts *parts, 
 int mayfly_uv_adopt(uv_loop_t *loop, mayfly_connection *blocking, const mayfly_uv_handlers *handlers, void *data,
                     mayfly_uv_connection **connection) {
   struct mf_connection_parts parts;
-  mayfly_uv_connection *made;
+  mayfly_uv_connection *made = NULL;
   if (loop == NULL || blocking == NULL || connection == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_uv_adopt: %s is NULL",
                    loop == NULL       ? "loop"

@@ -63,7 +63,7 @@ static int begin(mayfly_uv_listener *listener, mayfly_uv_connection *connection,
 
 /* What fails for one peer while it is made is for want of descriptors or memory. */
 static int take_in(mayfly_uv_listener *listener, mf_os_stream *stream) {
-  mayfly_uv_connection *connection;
+  mayfly_uv_connection *connection = NULL;
   mayfly_peer peer;
   mf_os_stream_peer(stream, &peer);
   int refused = mf_endpoint_admit_client(&listener->at.endpoint, &peer) < 0;

@@ -36,14 +36,14 @@ static mode_t mode_of(const char *path) {
   return status.st_mode & 07777;
 }
 
-static void make_directory(char path[TREE_PATH_SIZE], const char *directory, const char *name) {
-  expect(snprintf(path, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
-  expect(tree_system_directory(path) == 0);
+static void make_directory(char made[TREE_PATH_SIZE], const char *directory, const char *name) {
+  expect(snprintf(made, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
+  expect(tree_system_directory(made) == 0);
 }
 
-static void make_file(char path[TREE_PATH_SIZE], const char *directory, const char *name) {
-  expect(snprintf(path, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
-  expect(tree_system_file(path) == 0);
+static void make_file(char made[TREE_PATH_SIZE], const char *directory, const char *name) {
+  expect(snprintf(made, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
+  expect(tree_system_file(made) == 0);
 }
 
 static mayfly_directory *make_temporary(const char *scratch, unsigned flags) {

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* uv.c - connections on a libuv loop beside an epoll server, and others beside it: processor time of the server. */
+#include "served.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define MEASURE(server)                                                                                                \
+  static struct bench_cost measure_##server(const void *work, long count) {                                            \
+    return served_measure(served_##server, work, count);                                                               \
+  }
+MEASURE(epoll)
+MEASURE(mayfly)
+MEASURE(by_hand)
+
+static void rows_of_round_trips(void) {
+  static const int clients[] = {1, 100, 1000, 10000};
+  for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
+    const struct served work = {SERVED_ECHO, clients[i], 64};
+    char name[64];
+    snprintf(name, sizeof name, "loop: round trip 64 B, %d connections", clients[i]);
+    bench_row(name, clients[i] == 1 ? 0 : 1.08, measure_epoll, measure_mayfly, &work);
+    strcat(name, ", libuv by hand");
+    bench_row(name, 0, measure_epoll, measure_by_hand, &work);
+  }
+}
+
+static void row(const char *name, double target, struct served work) {
+  bench_row(name, target, measure_epoll, measure_mayfly, &work);
+}
+
+/* One descriptor a client, in both processes. */
+static void raise_limit(void) {
+  struct rlimit limit;
+  bench_need(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  bench_need(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+}
+
+int main(void) {
+  raise_limit();
+  signal(SIGPIPE, SIG_IGN); /* which libuv by hand raises */
+  bench_head();
+  rows_of_round_trips();
+  row("loop: stream of 64 B, received", 1.10, (struct served){SERVED_SINK, 1, 64});
+  row("loop: stream of 64 B, sent (target: 12 ns a message over)", 0, (struct served){SERVED_SOURCE, 1, 64});
+  row("loop: echo of 1 MiB", 1.15, (struct served){SERVED_ECHO, 1, 1 << 20});
+  row("loop: fan-in, 100 producers, 64 B", 1.10, (struct served){SERVED_FAN_IN, 101, 64});
+  return 0;
+}
