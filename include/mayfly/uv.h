@@ -52,7 +52,7 @@
  *
  * When a message leaves: answers to the connection whose messages are being handed out leave together, after all that
  * came in one read has been handed out. To another connection the first message in a turn of the loop leaves at once,
- * the rest together before the loop waits.
+ * the rest together before the loop waits. One of 64 KiB or more does not wait for others.
  *
  * Ownership
  * ---------

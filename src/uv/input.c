@@ -49,11 +49,15 @@ static struct mf_uv_input *new_input(struct mf_uv_loop *loop, size_t capacity) {
   return input;
 }
 
+/* The largest is kept: giving it back to the system and taking it anew costs more than reading into it. */
 void mf_uv_input_free(struct mf_uv_loop *loop, struct mf_uv_input *input) {
-  if (input != NULL && input->capacity > SMALL && input->capacity <= KEEP && loop->spare_input == NULL)
+  struct mf_uv_input *spare = loop->spare_input;
+  if (input != NULL && input->capacity > SMALL && input->capacity <= KEEP &&
+      (spare == NULL || spare->capacity < input->capacity)) {
     loop->spare_input = input;
-  else
-    free(input);
+    input = spare;
+  }
+  free(input);
 }
 
 int mf_uv_input_keep(mayfly_uv_connection *connection, const void *bytes, size_t size) {

@@ -69,6 +69,7 @@ struct mf_uv_loop {
   size_t batches, pending;       /* since the last flush: reads, and bytes that were queued */
   struct mf_uv_item *spare;      /* chunks of a queue, kept for the next */
   size_t spares;
+  struct mf_uv_item *spare_large; /* the same, for a large message */
   struct mf_uv_queue *spare_queue;
   struct mf_uv_input *spare_input; /* that of a large message */
   void (*left)(void *context);     /* whom to tell when it is gone */
@@ -219,8 +220,9 @@ struct mf_uv_item {
   struct mf_uv_item *next;
   const unsigned char *data; /* of its bytes or of the program's, what has not left yet */
   size_t size;
-  size_t room; /* behind that, in `bytes` */
-  void *owned; /* the program's; NULL: it is in `bytes` */
+  size_t room;     /* behind that, in `bytes` */
+  size_t capacity; /* of `bytes` */
+  void *owned;     /* the program's; NULL: it is in `bytes` */
   void (*release)(void *data);
   unsigned char bytes[];
 };

@@ -229,6 +229,7 @@ static void free_spares(struct mf_uv_loop *loop) {
     loop->spare = item->next;
     mf_uv_item_free(item);
   }
+  free(loop->spare_large);
   free(loop->spare_queue);
   free(loop->spare_input);
 }

@@ -2,9 +2,9 @@
 /* queue.c - what is waiting to leave.
  *
  * A send to a connection that has sent nothing in this turn of the loop, and whose own messages are not being handed
- * out, is tried at once. Everything else is queued, and leaves together: at the end of the read batch that it answers,
- * or before the loop waits. Small messages are copied one behind the other into chunks, which the loop keeps for the
- * next; what the program gave for good is sent from where it lies, behind its header in a chunk.
+ * out, is tried at once, and so is a large one. Everything else is queued, and leaves together: at the end of the read
+ * batch that it answers, or before the loop waits. Small messages are copied one behind the other into chunks, which
+ * the loop keeps for the next; what the program gave for good is sent from where it lies, behind its header in a chunk.
  *
  * A queue exists while there is something in it. While the transport has it (BLOCKED), its items stay where they are.
  */
@@ -14,8 +14,10 @@
 
 enum {
   CHUNK = 1 << 13,
-  SPARES_MAX = 16, /* chunks that a loop keeps */
-  SLICES_MAX = 64  /* of one write */
+  SPARES_MAX = 32,              /* chunks that a loop keeps */
+  KEEP = (1 << 20) + (1 << 12), /* it keeps one larger piece, up to here */
+  LARGE = 1 << 16,              /* a message from here on is not copied to wait for others */
+  SLICES_MAX = 64               /* of one write */
 };
 
 static struct mf_uv_loop *loop_of(const mayfly_uv_connection *connection) {
@@ -28,16 +30,27 @@ static size_t bytes_of(const mayfly_uv_connection *connection) {
 
 /* ---- items ---- */
 
-static struct mf_uv_item *new_chunk(struct mf_uv_loop *loop, size_t size) {
-  struct mf_uv_item *item = size <= CHUNK ? loop->spare : NULL;
-  if (item != NULL) {
+static struct mf_uv_item *take_spare(struct mf_uv_loop *loop, size_t size) {
+  struct mf_uv_item *item = size <= CHUNK ? loop->spare : loop->spare_large;
+  if (item == NULL || item->capacity < size)
+    return NULL;
+  if (size > CHUNK)
+    loop->spare_large = NULL;
+  else {
     loop->spare = item->next;
     loop->spares--;
-  } else if ((item = malloc(sizeof *item + (size > CHUNK ? size : CHUNK))) == NULL) {
+  }
+  return item;
+}
+
+static struct mf_uv_item *new_chunk(struct mf_uv_loop *loop, size_t size) {
+  struct mf_uv_item *item = take_spare(loop, size);
+  size_t capacity = item != NULL ? item->capacity : size > CHUNK ? size : CHUNK;
+  if (item == NULL && (item = malloc(sizeof *item + capacity)) == NULL) {
     mf_fail(MAYFLY_ENOMEM, "send: no memory for %zu bytes", size);
     return NULL;
   }
-  *item = (struct mf_uv_item){.data = item->bytes, .room = size > CHUNK ? size : CHUNK};
+  *item = (struct mf_uv_item){.data = item->bytes, .room = capacity, .capacity = capacity};
   return item;
 }
 
@@ -47,18 +60,18 @@ void mf_uv_item_free(struct mf_uv_item *item) {
   free(item);
 }
 
-static int is_chunk(const struct mf_uv_item *item) {
-  return item->owned == NULL && (size_t)(item->data - item->bytes) + item->size + item->room == CHUNK;
-}
-
+/* For the next message: chunks, and the largest of those that one large message needed. */
 static void give_back(struct mf_uv_loop *loop, struct mf_uv_item *item) {
-  if (!is_chunk(item) || loop->spares >= SPARES_MAX) {
+  struct mf_uv_item *large = loop->spare_large;
+  if (item->capacity == CHUNK && loop->spares < SPARES_MAX) {
+    item->next = loop->spare;
+    loop->spare = item;
+    loop->spares++;
+  } else if (item->capacity > CHUNK && item->capacity <= KEEP && (large == NULL || large->capacity < item->capacity)) {
+    loop->spare_large = item;
+    free(large);
+  } else
     mf_uv_item_free(item);
-    return;
-  }
-  item->next = loop->spare;
-  loop->spare = item;
-  loop->spares++;
 }
 
 /* ---- the queue ---- */
@@ -296,9 +309,12 @@ static int enqueue(mayfly_uv_connection *connection, const struct message *messa
   return result;
 }
 
-static int leaves_at_once(const mayfly_uv_connection *connection) {
-  return connection->state == MF_UV_OPEN && connection->queue == NULL && connection != loop_of(connection)->current &&
-         (connection->flags & (MF_UV_SENT | MF_UV_BLOCKED)) == 0;
+static int leaves_at_once(mayfly_uv_connection *connection, size_t size) {
+  if (size >= LARGE)
+    mf_uv_queue_flush(connection);
+  if (connection->state != MF_UV_OPEN || connection->queue != NULL || (connection->flags & MF_UV_BLOCKED) != 0)
+    return 0;
+  return size >= LARGE || (connection != loop_of(connection)->current && (connection->flags & MF_UV_SENT) == 0);
 }
 
 /* How much of it has left. */
@@ -378,7 +394,8 @@ static int send_message(mayfly_uv_connection *connection, struct message *messag
     mf_uv_set(connection, MF_UV_ABOVE);
     return mf_fail(MAYFLY_EAGAIN, "send: %zu bytes are queued already", bytes_of(connection));
   }
-  int result = leaves_at_once(connection) ? send_at_once(connection, message) : enqueue(connection, message, 0);
+  int result =
+      leaves_at_once(connection, message->size) ? send_at_once(connection, message) : enqueue(connection, message, 0);
   if (result < 0)
     return result;
   note_sent(connection, message->size);
