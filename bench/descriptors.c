@@ -59,7 +59,8 @@ union control {
 };
 
 static struct bench_cost limit_handle(const void *argument, long count) {
-  union control control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+  union control control = {
+      .header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
   char byte = 1;
   struct iovec piece = {&byte, 1};
   struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control};

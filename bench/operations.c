@@ -2,9 +2,12 @@
 /* operations.c - operations NAME COUNT: one operation, COUNT times, and nothing else, for a tracer to count. */
 #include "bench.h"
 #include <mayfly/connection.h>
+#include <mayfly/tempfile.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BURST = 100, READAHEAD = 1 << 16 };
@@ -175,6 +178,104 @@ static void connect_keyed(long count) {
   connect_with(count, "key");
 }
 
+/* ---- files ---- */
+
+typedef int maker(const mayfly_temp_options *options, mayfly_file **file);
+
+static int spooled(const mayfly_temp_options *options, mayfly_file **file) {
+  (void)options;
+  return mayfly_spooled_temporary_file(NULL, 4096, file);
+}
+
+static void files(long count, unsigned flags, maker *make, const char *target) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  options.flags = flags;
+  for (long i = 0; i < count; i++) {
+    mayfly_file *file;
+    bench_check(make(&options, &file), "make a file");
+    bench_check(mayfly_file_write(file, "content", 7), "mayfly_file_write");
+    if (target != NULL)
+      bench_check(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0), "mayfly_file_persist");
+    bench_check(mayfly_file_close(file), "mayfly_file_close");
+  }
+  if (target != NULL)
+    bench_need(remove(target) == 0, target);
+}
+
+/* By a call that the library does not make. */
+static void make_ten_files(const char *directory) {
+  char path[512];
+  for (int i = 0; i < 10; i++) {
+    snprintf(path, sizeof path, "%.400s/%d", directory, i);
+    bench_need(mknod(path, S_IFREG | 0600, 0) == 0, path);
+  }
+}
+
+static void directories(long count, unsigned flags) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  options.flags = flags;
+  for (long i = 0; i < count; i++) {
+    mayfly_directory *made;
+    bench_check(mayfly_temporary_directory(&options, &made), "mayfly_temporary_directory");
+    make_ten_files(mayfly_directory_path(made));
+    bench_check(mayfly_directory_close(made), "mayfly_directory_close");
+  }
+}
+
+static void directory(long count) {
+  directories(count, 0);
+}
+
+static void crash_safe(long count) {
+  directories(count, MAYFLY_TEMP_CRASH_SAFE);
+}
+
+/* Ten directories of ten files. */
+static void rmtree(long count) {
+  char path[512];
+  snprintf(path, sizeof path, "%.400s/mayfly-bench-%ld", mayfly_gettempdir(), (long)getpid());
+  for (long i = 0; i < count; i++) {
+    char inner[512];
+    bench_need(mkdir(path, 0700) == 0, path);
+    for (int j = 0; j < 10; j++) {
+      snprintf(inner, sizeof inner, "%.400s/%d", path, j);
+      bench_need(mkdir(inner, 0700) == 0, inner);
+      make_ten_files(inner);
+    }
+    bench_check(mayfly_rmtree(path, NULL), "mayfly_rmtree");
+  }
+}
+
+static void file_unnamed(long count) {
+  files(count, 0, mayfly_temporary_file, NULL);
+}
+
+static void file_memory(long count) {
+  files(count, MAYFLY_TEMP_MEMORY, mayfly_temporary_file, NULL);
+}
+
+static void file_named(long count) {
+  files(count, 0, mayfly_named_temporary_file, NULL);
+}
+
+static void file_spooled(long count) {
+  files(count, 0, spooled, NULL);
+}
+
+static const char *target_beside(void) {
+  static char target[512];
+  snprintf(target, sizeof target, "%.400s/mayfly-bench-%ld", mayfly_gettempdir(), (long)getpid());
+  return target;
+}
+
+static void file_persist(long count) {
+  files(count, 0, mayfly_named_temporary_file, target_beside());
+}
+
+static void unnamed_persist(long count) {
+  files(count, 0, mayfly_temporary_file, target_beside());
+}
+
 static const struct {
   const char *name;
   void (*run)(long count);
@@ -194,6 +295,15 @@ static const struct {
     {"handle", handle},
     {"connect", connect_open},
     {"connect_keyed", connect_keyed},
+    {"directory", directory},
+    {"crash_safe", crash_safe},
+    {"rmtree", rmtree},
+    {"file_unnamed", file_unnamed},
+    {"file_memory", file_memory},
+    {"file_named", file_named},
+    {"file_spooled", file_spooled},
+    {"file_persist", file_persist},
+    {"unnamed_persist", unnamed_persist},
 };
 
 int main(int argc, char **argv) {

@@ -25,8 +25,8 @@ FNR == 1 { run = FILENAME; gsub(/.*\/|\.log$/, "", run) }
 /^Test Failed\./             { if (number["failed"] + 0 == failed_before) count("failed", program " " current) }
 /^Test (Passed|Failed)\./    { missing = 0 }
 
-/^\[  PASSED  \] (lint|windows): /         { count("passed") }
-/^\[  FAILED  \] (lint|build|windows): / { sub(/^\[  FAILED  \] /, ""); count("failed", $0) }
+/^\[  PASSED  \] (lint|windows|platforms): /         { count("passed") }
+/^\[  FAILED  \] (lint|build|windows|platforms): / { sub(/^\[  FAILED  \] /, ""); count("failed", $0) }
 
 END {
   for (i = 1; i <= line; i++) print lines[i]

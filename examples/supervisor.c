@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
   int result = argc < 2 ? -1 : mayfly_listen(NULL, NULL, &items[0].listener);
   for (size_t i = 1; i <= CHILDREN && result == 0; i++)
     result = start_child(i, argv + 1);
-  signal(SIGTERM, stop);
+  sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
   if (result == 0 && mayfly_address_format(mayfly_listener_address(items[0].listener), text, sizeof text) == 0)
     printf("%s\n", text);
   fflush(stdout);

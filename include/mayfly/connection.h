@@ -269,7 +269,8 @@ MAYFLY_API int mayfly_pipe(int duplex, mayfly_connection *ends[2]);
  *    type this end may not ask for is taken to keep them, as Python's do.
  *
  * MAYFLY_EINVAL: neither way, or a way that the descriptor does not go. MAYFLY_EBADF: it is not open. MAYFLY_ENOTSUP:
- * something else than a socket or a pipe; a datagram socket; on Windows: a HANDLE without overlapped operations. */
+ * something else than a socket or a pipe; a datagram socket; on Windows: a HANDLE without overlapped operations. That a
+ * socket is not connected the first receive says: MAYFLY_ENOTCONN. */
 MAYFLY_API int mayfly_connection_adopt(mayfly_os_fd fd, int readable, int writable, mayfly_connection **connection);
 
 /* The descriptor under the connection, for a foreign poll(2) or for a look at the socket: readable once something can

@@ -205,7 +205,8 @@ MAYFLY_API int mayfly_named_temporary_file(const mayfly_temp_options *options, m
 
 /* A file in memory, which becomes one without a name, as mayfly_temporary_file() makes it, before more than `max_size`
  * bytes would be in it, when its descriptor is asked for, or by mayfly_file_rollover(). `max_size` 0: never by size. No
- * flags. `options` NULL: all defaults; whether `dir` can be used is seen when it rolls over. *file is yours:
+ * flags. `options` NULL: all defaults, and the temporary directory is looked for when it rolls over; so is seen whether
+ * `dir` can be used. *file is yours:
  * mayfly_file_close(). Stands for SpooledTemporaryFile.
  *
  * All reads, writes, seeks and truncates do the same before and after. A write or a truncate that would roll over and

@@ -176,22 +176,24 @@ static int64_t read_some(mayfly_connection *connection, size_t size, int64_t dea
 
 /* ---- receiving, framed ---- */
 
-/* 1: a whole message lies at `begin`. 0: *lacking bytes more are needed to have it, or to know how many. */
-static int look(const mayfly_connection *connection, struct mf_frame *frame, uint64_t *lacking) {
-  static const unsigned char none[1];
-  const unsigned char *bytes = connection->buffer != NULL ? connection->buffer + connection->begin : none;
-  size_t have = buffered(connection);
-  frame->header_size = 0;
-  int found = mf_frame_decode(bytes, have, connection->message_size_max, frame);
-  if (found < 0)
-    return found;
-  if (found == 0) {
-    *lacking = (have < 4 ? 4 : MF_FRAME_HEADER_MAX) - have;
-    return 0;
+/* Until `size` bytes lie at `begin`. */
+static int await_bytes(mayfly_connection *connection, uint64_t size, int64_t deadline) {
+  while (buffered(connection) < size) {
+    uint64_t lacking = size - buffered(connection);
+    int result = make_room(connection, lacking);
+    if (result < 0)
+      return result;
+    size_t room = connection->capacity - connection->end;
+    int64_t count = read_some(connection, connection->readahead > 0 ? room : smaller(lacking, room), deadline);
+    if (count < 0)
+      return (int)count;
   }
-  uint64_t whole = frame->header_size + frame->payload_size;
-  *lacking = whole - smaller(whole, have);
-  return *lacking == 0;
+  return 0;
+}
+
+static int decode(const mayfly_connection *connection, struct mf_frame *frame) {
+  return mf_frame_decode(connection->buffer + connection->begin, buffered(connection), connection->message_size_max,
+                         frame);
 }
 
 static int too_long(uint64_t size, size_t max_length, size_t *found) {
@@ -209,26 +211,28 @@ static int bad_frame(mayfly_connection *connection, int error) {
   return mf_connection_receive_over(connection, error);
 }
 
-static int receive_framed(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
-                          size_t *size) {
-  struct mf_frame frame;
-  uint64_t lacking;
-  int found;
-  while ((found = look(connection, &frame, &lacking)) == 0) {
-    if (frame.header_size > 0 && frame.payload_size > max_length)
-      break;
-    int result = make_room(connection, lacking);
+/* Its first four bytes say that it is long, or are all of it. */
+static int await_header(mayfly_connection *connection, int64_t deadline, struct mf_frame *frame) {
+  int found = 0;
+  for (size_t size = 4; found == 0; size = MF_FRAME_HEADER_MAX) {
+    int result = await_bytes(connection, size, deadline);
     if (result < 0)
       return result;
-    size_t room = connection->capacity - connection->end;
-    int64_t count = read_some(connection, connection->readahead > 0 ? room : smaller(lacking, room), deadline);
-    if (count < 0)
-      return (int)count;
+    found = decode(connection, frame);
   }
-  if (found < 0)
-    return bad_frame(connection, found);
-  if (frame.payload_size > max_length)
+  return found < 0 ? bad_frame(connection, found) : 0;
+}
+
+static int receive_framed(mayfly_connection *connection, size_t max_length, int64_t deadline, const void **data,
+                          size_t *size) {
+  struct mf_frame frame = {0, 0};
+  int result = await_header(connection, deadline, &frame);
+  if (result == 0 && frame.payload_size > max_length)
     return too_long(frame.payload_size, max_length, size);
+  if (result == 0)
+    result = await_bytes(connection, frame.header_size + frame.payload_size, deadline);
+  if (result < 0)
+    return result;
   *data = connection->buffer + connection->begin + frame.header_size;
   *size = (size_t)frame.payload_size;
   connection->begin += frame.header_size + *size;
@@ -298,13 +302,13 @@ int mf_connection_reads_exactly(const mayfly_connection *connection, const char 
 }
 
 static int has_message(const mayfly_connection *connection) {
-  struct mf_frame frame;
-  uint64_t lacking;
+  struct mf_frame frame = {0, 0};
   if (connection->receive_error < 0 || connection->kept_whole)
     return 1;
   if (buffered(connection) == 0 || mf_os_stream_keeps_messages(connection->stream))
     return 0;
-  return look(connection, &frame, &lacking) != 0;
+  int found = decode(connection, &frame);
+  return found < 0 || (found == 1 && buffered(connection) >= frame.header_size + frame.payload_size);
 }
 
 mf_os_stream *mf_connection_awaits(const mayfly_connection *connection) {

@@ -6,11 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Without a printf: it is on the way of every file that is made. */
+static void copy_words(char *to, const char *text) {
+  size_t size = strlen(text);
+  if (size >= MF_OS_WORDS_SIZE)
+    size = MF_OS_WORDS_SIZE - 1;
+  memcpy(to, text, size);
+  to[size] = '\0';
+}
+
 static int keep(int code, const char *text, int length) {
   struct mf_os_thread *thread = mf_os_thread();
   if (thread == NULL)
     return code;
-  snprintf(thread->words, sizeof thread->words, "%s", text);
+  copy_words(thread->words, text);
   if (length >= MF_OS_WORDS_SIZE)
     memcpy(thread->words + sizeof thread->words - 4, "...", 4);
   return code;
@@ -35,7 +44,7 @@ int mf_fail_in(int code, const char *format, ...) {
 }
 
 void mf_words_keep(char *words) {
-  snprintf(words, MF_OS_WORDS_SIZE, "%s", mayfly_last_error());
+  copy_words(words, mayfly_last_error());
 }
 
 void mf_words_put_back(const char *words) {

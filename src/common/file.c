@@ -20,20 +20,15 @@ static int64_t say_which(const mayfly_file *file, int64_t result) {
   return mf_fail_in((int)result, "%s", file->named.path != NULL ? file->named.path : "a file without a name");
 }
 
-static int is_in_memory(const mayfly_file *file) {
-  return file->template.path != NULL;
-}
-
 /* ---- making ---- */
 
-static mayfly_file *new_file(const struct mf_template *template) {
-  mayfly_file *file = calloc(1, sizeof *file);
+static mayfly_file *new_file(unsigned flags) {
+  mayfly_file *file = malloc(sizeof *file); /* which, unlike calloc, takes what was just freed */
   if (file == NULL) {
     mf_fail(MAYFLY_ENOMEM, "make a temporary file: no memory");
     return NULL;
   }
-  file->named.fd = MAYFLY_NO_FD;
-  file->flags = template->flags;
+  *file = (mayfly_file){.named.fd = MAYFLY_NO_FD, .flags = flags};
   return file;
 }
 
@@ -99,7 +94,7 @@ int mayfly_temporary_file(const mayfly_temp_options *options, mayfly_file **file
   int result = mf_template_from_options(options, MAYFLY_TEMP_MEMORY, &template);
   if (result < 0)
     return result;
-  mayfly_file *made = new_file(&template);
+  mayfly_file *made = new_file(template.flags);
   result = made != NULL ? make_anonymous(&template, &made->named.fd) : MAYFLY_ENOMEM;
   mf_template_clear(&template);
   if (result == 0)
@@ -117,7 +112,7 @@ int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file 
   int result = mf_template_from_options(options, outlives | MAYFLY_TEMP_CRASH_SAFE, &template);
   if (result < 0)
     return result;
-  mayfly_file *made = new_file(&template);
+  mayfly_file *made = new_file(template.flags);
   unsigned flags = (template.flags & outlives) == 0 ? MF_OS_FILE_DELETE_ON_CLOSE : 0;
   int kept = (template.flags & MAYFLY_TEMP_KEEP) != 0;
   result = made != NULL ? mf_named_file_create(&template, flags, kept, &made->named) : MAYFLY_ENOMEM;
@@ -129,19 +124,21 @@ int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file 
   return result;
 }
 
+/* Many are never more than a few bytes in memory: with all defaults nothing is looked for before it has to be. */
 int mayfly_spooled_temporary_file(const mayfly_temp_options *options, size_t max_size, mayfly_file **file) {
-  struct mf_template template;
+  struct mf_template template = {.path = NULL};
   if (file == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_spooled_temporary_file: file is NULL");
-  int result = mf_template_from_options(options, 0, &template);
+  int result = options != NULL ? mf_template_from_options(options, 0, &template) : 0;
   if (result < 0)
     return result;
-  mayfly_file *made = new_file(&template);
+  mayfly_file *made = new_file(0);
   if (made == NULL) {
     mf_template_clear(&template);
     return MAYFLY_ENOMEM;
   }
   made->template = template;
+  made->in_memory = 1;
   made->spool.max = max_size > 0 ? max_size : SIZE_MAX;
   *file = made;
   return 0;
@@ -151,8 +148,10 @@ int mayfly_spooled_temporary_file(const mayfly_temp_options *options, size_t max
 
 /* With `data` written to it as well; what can't be written changes nothing. */
 static int roll_over_with(mayfly_file *file, const void *data, size_t size, int64_t offset) {
-  mayfly_os_fd fd;
-  int result = make_unnamed(&file->template, &fd);
+  mayfly_os_fd fd = MAYFLY_NO_FD;
+  int result = file->template.path == NULL ? mf_template_from_options(NULL, 0, &file->template) : 0;
+  if (result == 0)
+    result = make_unnamed(&file->template, &fd);
   if (result < 0)
     return result;
   result = mf_os_file_write_at(fd, file->spool.bytes, file->spool.size, 0);
@@ -163,13 +162,14 @@ static int roll_over_with(mayfly_file *file, const void *data, size_t size, int6
     return mf_fail_in(result, "roll a spooled file over");
   }
   file->named.fd = fd;
+  file->in_memory = 0;
   mf_spool_clear(&file->spool);
   mf_template_clear(&file->template);
   return 0;
 }
 
 int mf_file_roll_over(mayfly_file *file) {
-  return is_in_memory(file) ? roll_over_with(file, NULL, 0, 0) : 0;
+  return file->in_memory ? roll_over_with(file, NULL, 0, 0) : 0;
 }
 
 int mayfly_file_rollover(mayfly_file *file) {
@@ -180,7 +180,7 @@ int mayfly_file_rollover(mayfly_file *file) {
 int mayfly_file_rolled(const mayfly_file *file) {
   if (file == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_rolled: file is NULL");
-  return !is_in_memory(file);
+  return !file->in_memory;
 }
 
 /* ---- reading and writing ---- */
@@ -196,13 +196,13 @@ static int check_range(const char *function, const void *data, size_t size, int6
 }
 
 static int64_t read_at(const mayfly_file *file, void *buffer, size_t size, int64_t offset) {
-  if (is_in_memory(file))
+  if (file->in_memory)
     return (int64_t)mf_spool_read_at(&file->spool, buffer, size, offset);
   return size == 0 ? 0 : say_which(file, mf_os_file_read_at(file->named.fd, buffer, size, offset));
 }
 
 static int write_at(mayfly_file *file, const void *data, size_t size, int64_t offset) {
-  if (!is_in_memory(file))
+  if (!file->in_memory)
     return (int)say_which(file, mf_os_file_write_at(file->named.fd, data, size, offset));
   if (!mf_spool_holds(&file->spool, offset, size))
     return roll_over_with(file, data, size, offset);
@@ -282,7 +282,7 @@ int64_t mayfly_file_readline(mayfly_file *file, char *buffer, size_t size) {
 /* ---- position and size ---- */
 
 static int64_t size_of(const mayfly_file *file) {
-  return is_in_memory(file) ? (int64_t)file->spool.size : say_which(file, mf_os_file_size(file->named.fd));
+  return file->in_memory ? (int64_t)file->spool.size : say_which(file, mf_os_file_size(file->named.fd));
 }
 
 static int64_t base_of(const mayfly_file *file, int whence) {
@@ -318,7 +318,7 @@ int64_t mayfly_file_tell(mayfly_file *file) {
 /* Rolling over writes what is there, so a size behind it is still to be set. */
 static int set_size(mayfly_file *file, int64_t size) {
   int result = 0;
-  if (is_in_memory(file) && (uint64_t)size <= file->spool.max) {
+  if (file->in_memory && (uint64_t)size <= file->spool.max) {
     result = mf_spool_truncate(&file->spool, (size_t)size);
     return result == 0 ? 0 : mf_fail(result, "make a spooled file %lld bytes large: no memory", (long long)size);
   }

@@ -17,7 +17,8 @@
 struct mayfly_file {
   struct mf_named_file named; /* first: the registry hands it back, where it has to outlive its owner */
   struct mf_spool spool;
-  struct mf_template template; /* path NULL: not in memory */
+  struct mf_template template; /* in memory: where to roll over to; path NULL: with all defaults */
+  int in_memory;
   int64_t position;
   unsigned flags; /* MAYFLY_TEMP_* */
   int reopened;   /* another object's file */

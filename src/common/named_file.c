@@ -4,10 +4,17 @@
 #include "error.h"
 #include <stddef.h>
 
-static int vanish(struct mf_registry_entry *entry) {
-  const struct mf_named_file *file = (const struct mf_named_file *)entry;
+static int remove_name(const struct mf_named_file *file) {
   int removed = mf_os_file_remove(file->fd, file->path, &file->identity);
   return removed < 0 ? removed : 0;
+}
+
+/* What can't be removed now is tried again. */
+static int vanish(struct mf_registry_entry *entry) {
+  int result = remove_name((const struct mf_named_file *)entry);
+  if (result < 0)
+    mf_registry_enter(entry);
+  return result;
 }
 
 struct making {
@@ -47,7 +54,7 @@ int mf_named_file_create(struct mf_template *template, unsigned flags, int kept,
 int mf_named_file_remove(struct mf_named_file *file) {
   if (file->kept || !mf_registry_take(&file->entry))
     return 0;
-  int result = vanish(&file->entry);
+  int result = remove_name(file);
   mf_registry_end(result == 0 ? NULL : &file->entry);
   return result;
 }

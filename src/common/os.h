@@ -29,11 +29,19 @@
 #define MF_OS_NEVER INT64_MAX
 MF_PRIVATE int64_t mf_os_clock_us(void); /* monotonic */
 int64_t mf_os_process_id(void);          /* differs in a forked child */
+/* Another number in a forked child, and no system call: for what must not be used in both processes. Negative: this
+ * system can't tell. */
+int mf_os_forks(void);
 
-enum { MF_OS_WORDS_SIZE = 512 };
+enum { MF_OS_WORDS_SIZE = 512, MF_OS_BATCH_SIZE = 256 };
 struct mf_os_thread { /* what each thread has for itself, zero at first */
   char words[MF_OS_WORDS_SIZE];
   int in_flight; /* the registry's */
+  struct {       /* random bytes in store, the template's; those used are zeros */
+    uint8_t bytes[MF_OS_BATCH_SIZE];
+    size_t left;
+    int forks;
+  } batch;
 };
 struct mf_os_thread *mf_os_thread(void); /* NULL: no memory for it */
 
@@ -46,8 +54,8 @@ MF_PRIVATE void mf_os_unlock(enum mf_os_lock_id id);
  * calls), or the system has ended the thread that did (Windows, DLL exit). Waits for living threads. */
 int mf_os_lock_for_exit(enum mf_os_lock_id id);
 /* With the lock held: give it up until somebody wakes its waiters or the deadline is reached, then take it again.
- * May come back early. */
-void mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline);
+ * May come back early. 0: at once, since the system has ended all other threads (Windows, DLL exit). */
+int mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline);
 void mf_os_lock_wake(enum mf_os_lock_id id);
 
 /* All once per process. */

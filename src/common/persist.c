@@ -168,11 +168,12 @@ static int publish_copy(mayfly_os_fd from, const struct publication *publication
   struct mf_template template;
   struct mf_named_file copy;
   int result = name_beside(publication->target, &template);
-  if (result == 0)
-    result = mf_named_file_create(&template, 0, 0, &copy);
-  mf_template_clear(&template);
   if (result < 0)
     return result;
+  result = mf_named_file_create(&template, 0, 0, &copy);
+  mf_template_clear(&template);
+  if (result < 0)
+    return mf_fail_in(result, "make %s", publication->target);
   result = copy_content(from, copy.fd);
   if (result == 0)
     result = prepare(copy.fd, publication);
@@ -190,6 +191,17 @@ static int link_to(void *context, const char *path) {
   return mf_os_file_link(*(const mayfly_os_fd *)context, path);
 }
 
+static int rename_link(mayfly_os_fd fd, const char *path, const char *target) {
+  char words[MF_OS_WORDS_SIZE];
+  int result = mf_os_file_rename(fd, path, target, 0);
+  if (result == 0)
+    return 0;
+  mf_words_keep(words);
+  mf_os_file_unname(fd, path);
+  mf_words_put_back(words);
+  return result;
+}
+
 /* No system gives a file without a name one that is another's, so it gets one beside it first. */
 static int link_and_rename(mayfly_os_fd fd, const struct publication *publication) {
   struct mf_template template;
@@ -199,12 +211,12 @@ static int link_and_rename(mayfly_os_fd fd, const struct publication *publicatio
   result = mf_registry_begin();
   if (result == 0) {
     result = mf_template_try(&template, link_to, &fd);
-    if (result == 0 && (result = mf_os_file_rename(fd, template.path, publication->target, 0)) < 0)
-      mf_os_file_unname(fd, template.path);
+    if (result == 0)
+      result = rename_link(fd, template.path, publication->target);
     mf_registry_end(NULL);
   }
   mf_template_clear(&template);
-  return result;
+  return result < 0 ? mf_fail_in(result, "make %s", publication->target) : 0;
 }
 
 static int publish_link(mayfly_os_fd fd, const struct publication *publication) {
@@ -235,7 +247,7 @@ static int publish_rename(struct mf_named_file *named, const struct publication 
 
 /* The copy takes the place of the original, whose name goes. */
 static int publish_by_copy(struct mf_named_file *named, const struct publication *publication) {
-  mayfly_os_fd fd;
+  mayfly_os_fd fd = MAYFLY_NO_FD;
   int result = publish_copy(named->fd, publication, &fd);
   if (result < 0)
     return result;
@@ -247,11 +259,16 @@ static int publish_by_copy(struct mf_named_file *named, const struct publication
   return 0;
 }
 
+/* A way that leads nowhere and another that does are a success, which does not change the words. */
 static int publish(struct mf_named_file *named, const struct publication *publication) {
   int has_name = named->path != NULL;
+  char words[MF_OS_WORDS_SIZE];
+  mf_words_keep(words);
   int result = has_name ? publish_rename(named, publication) : publish_link(named->fd, publication);
   if (result == MAYFLY_ENOTSUP || (result == MAYFLY_EXDEV && !has_name))
     result = publish_by_copy(named, publication);
+  if (result == 0)
+    mf_words_put_back(words);
   return result;
 }
 
@@ -308,11 +325,14 @@ int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned 
 static int vanish_orphan(struct mf_registry_entry *entry) {
   mayfly_file *file = (mayfly_file *)entry;
   int removed = mf_os_file_remove(MAYFLY_NO_FD, file->named.path, &file->named.identity);
-  free_file(file);
+  if (removed < 0)
+    mf_registry_enter(entry);
+  else
+    free_file(file);
   return removed < 0 ? removed : 0;
 }
 
-/* Somebody holds it, or the directory is closed to us: then it is tried again at the end of the process. */
+/* Somebody holds it, or the directory is closed to us: then each cleanup and the end of the process try again. */
 static int leave_to_registry(mayfly_file *file, int result) {
   char words[MF_OS_WORDS_SIZE];
   mf_words_keep(words);

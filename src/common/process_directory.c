@@ -175,7 +175,7 @@ static int sweep_parent(const char *parent, uint64_t *removed) {
 }
 
 int mayfly_sweep(const char *dir, uint64_t *removed) {
-  char *parent;
+  char *parent = NULL;
   int result = dir != NULL ? 0 : mf_tempdir(&dir);
   if (result == 0)
     result = mf_os_path_absolute(dir, &parent);

@@ -50,7 +50,8 @@ void mf_registry_leave(struct mf_registry_entry *entry) {
 static void await_none_in_flight(void) {
   int64_t deadline = mf_os_clock_us() + IN_FLIGHT_WAIT_US;
   while (registry.in_flight > in_flight_here() && mf_os_clock_us() < deadline)
-    mf_os_lock_wait(MF_OS_LOCK_REGISTRY, deadline);
+    if (!mf_os_lock_wait(MF_OS_LOCK_REGISTRY, deadline))
+      return;
 }
 
 static int vanish_all(int last) {

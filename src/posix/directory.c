@@ -30,10 +30,6 @@ enum { PASS_FLAGS = O_PATH };
 enum { PASS_FLAGS = O_RDONLY };
 #endif
 
-static int is_same(const struct stat *one, const struct stat *other) {
-  return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
-}
-
 static int is_dots(const char *name) {
   return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
@@ -41,17 +37,16 @@ static int is_dots(const char *name) {
 enum { GONE, SAME, STRANGER };
 
 /* What `name` in `parent` (AT_FDCWD: a path) is to the directory that is held. -1: errno. */
-static int compare(int parent, const char *name, int held) {
-  struct stat status, there;
-  if (fstat(held, &status) != 0)
-    return -1;
+static int compare(int parent, const char *name, const struct stat *held) {
+  struct stat there;
   if (fstatat(parent, name, &there, AT_SYMLINK_NOFOLLOW) != 0)
     return errno == ENOENT ? GONE : -1;
-  return is_same(&status, &there) ? SAME : STRANGER;
+  return there.st_dev == held->st_dev && there.st_ino == held->st_ino ? SAME : STRANGER;
 }
 
 int mf_os_directory_still(const char *path, mayfly_os_fd held) {
-  int found = compare(AT_FDCWD, path, (int)held);
+  struct stat status;
+  int found = fstat((int)held, &status) == 0 ? compare(AT_FDCWD, path, &status) : -1;
   return found < 0 ? mf_posix_fail("look at the directory %s", path) : found == SAME;
 }
 
@@ -67,8 +62,8 @@ static int open_made(const char *path) {
   return fd;
 }
 
-/* 1: it has the mode, and the lock if it is to have one. 0: a sweep was there first. -1: errno. */
-static int make_private(const char *path, int fd, int locked) {
+/* 1: it has the mode, and the lock if it is to have one. 0: a sweep has removed it. -1: errno. */
+static int make_private(int fd, int locked) {
   struct stat status;
   int result = 0;
   if (locked)
@@ -79,7 +74,7 @@ static int make_private(const char *path, int fd, int locked) {
     MF_POSIX_RETRY(result, fchmod(fd, 0700));
   if (result != 0)
     return -1;
-  return locked ? mf_posix_same(path, &status) : 1;
+  return status.st_nlink > 0;
 }
 
 /* MAYFLY_EAGAIN: a sweep was there first. */
@@ -87,7 +82,7 @@ static int create(const char *path, int locked, mayfly_os_fd *fd) {
   if (mkdir(path, 0700) != 0)
     return mf_posix_fail("make the directory %s", path);
   int made = open_made(path);
-  int owned = made >= 0 ? make_private(path, made, locked) : -1;
+  int owned = made >= 0 ? make_private(made, locked) : -1;
   if (owned == 1) {
     *fd = made;
     return 0;
@@ -246,35 +241,67 @@ int mf_os_directory_claim(const char *path, mayfly_os_fd *fd) {
   return result == 1 ? 0 : result == 0 ? MAYFLY_EAGAIN : result;
 }
 
-/* NULL: errno. Takes `fd` over. */
-static DIR *stream_of(int fd) {
-  DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-  if (stream == NULL && fd >= 0) {
-    int number = errno;
-    close(fd);
-    errno = number;
+/* ---- listed ---- */
+
+/* Each entry of the open directory but "." and "..", from its beginning, until `visit` returns something else than 0;
+ * `type` as in a struct dirent. -1: errno. */
+#ifdef __GLIBC__
+static int each_entry(int fd, int (*visit)(void *context, const char *name, int type), void *context) {
+  _Alignas(struct dirent64) char buffer[16384];
+  ssize_t size = lseek(fd, 0, SEEK_SET) == 0 ? 1 : -1;
+  while (size > 0 && (size = getdents64(fd, buffer, sizeof buffer)) > 0)
+    for (const char *next = buffer; next < buffer + size;) {
+      const struct dirent64 *entry = (const struct dirent64 *)(const void *)next;
+      if (!is_dots(entry->d_name) && visit(context, entry->d_name, entry->d_type) != 0)
+        return 0;
+      next += entry->d_reclen;
+    }
+  return (int)size;
+}
+#else
+/* Reading moves the position of an open directory, and fdopendir(3) takes it over: so another one is read. */
+static int each_entry(int fd, int (*visit)(void *context, const char *name, int type), void *context) {
+  const struct dirent *entry = NULL;
+  int again = open_at(fd, ".");
+  DIR *stream = again >= 0 ? fdopendir(again) : NULL;
+  while (stream != NULL) {
+    errno = 0;
+    entry = readdir(stream);
+    if (entry == NULL || (!is_dots(entry->d_name) && visit(context, entry->d_name, entry->d_type) != 0))
+      break;
   }
-  return stream;
+  int number = entry == NULL ? errno : 0;
+  if (stream != NULL)
+    closedir(stream);
+  else if (again >= 0)
+    close(again);
+  errno = number;
+  return number == 0 ? 0 : -1;
+}
+#endif
+
+struct visitor {
+  int (*visit)(void *context, const char *name);
+  void *context;
+  int result;
+};
+
+static int visit_name(void *context, const char *name, int type) {
+  struct visitor *visitor = context;
+  (void)type;
+  visitor->result = visitor->visit(visitor->context, name);
+  return visitor->result;
 }
 
 int mf_os_directory_list(const char *path, int (*visit)(void *context, const char *name), void *context) {
-  int fd, result = 0;
+  struct visitor visitor = {visit, context, 0};
+  int fd;
   MF_POSIX_RETRY(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DIR *stream = stream_of(fd);
-  if (stream == NULL)
-    return mf_posix_fail("list the directory %s", path);
-  while (result == 0) {
-    errno = 0;
-    const struct dirent *entry = readdir(stream);
-    if (entry == NULL) {
-      result = errno != 0 ? mf_posix_fail("list the directory %s", path) : 0;
-      break;
-    }
-    if (!is_dots(entry->d_name))
-      result = visit(context, entry->d_name);
-  }
-  closedir(stream);
-  return result;
+  if (fd < 0 || each_entry(fd, visit_name, &visitor) != 0)
+    visitor.result = mf_posix_fail("list the directory %s", path);
+  if (fd >= 0)
+    close(fd);
+  return visitor.result;
 }
 
 /* ---- given a lasting name ---- */
@@ -337,7 +364,8 @@ static int publish(int held, mayfly_os_fd parent, const char *from, const char *
 }
 
 static int check_name(const char *path, int held) {
-  int found = compare(AT_FDCWD, path, held);
+  struct stat status;
+  int found = fstat(held, &status) == 0 ? compare(AT_FDCWD, path, &status) : -1;
   if (found < 0)
     return mf_posix_fail("look at the directory %s", path);
   if (found == GONE)
@@ -379,12 +407,12 @@ struct level {
   ino_t inode;
   size_t names; /* where its own begin in the walk's */
   int passes;
-  uint64_t removed; /* by the walk, when the last pass over it began */
-  int failed;       /* something in it stays */
+  int failed; /* something in it stays */
 };
 
 struct walk {
   const char *path;
+  struct stat tree; /* who it is */
   struct level *levels;
   size_t depth, levels_max; /* the last level is the one that the walk is in */
   char *names;
@@ -553,42 +581,25 @@ static int is_directory(const struct walk *walk, const char *name) {
 }
 
 /* Not every file system says in the list what is a directory. */
-static void take(struct walk *walk, const struct dirent *entry) {
-  const char *name = entry->d_name;
-  int directory = entry->d_type == DT_DIR;
+static int take(void *context, const char *name, int type) {
+  struct walk *walk = context;
+  int directory = type == DT_DIR;
   if (!directory && remove_name(walk, name, 0) == 0)
-    return;
+    return walk->stopped;
   if (!directory)
     directory = is_directory(walk, name);
   if (directory ? push_name(walk, name) != 0 : errno != ENOENT)
     note(walk, name);
-}
-
-/* Reading moves an open file's position, so it is another one. */
-static DIR *open_here(const struct walk *walk) {
-  int fd = open_at(here(walk)->fd, ".");
-  if (fd < 0 && clear_way(walk, "."))
-    fd = open_at(here(walk)->fd, ".");
-  return stream_of(fd);
+  return 0;
 }
 
 static void read_here(struct walk *walk) {
-  const struct dirent *entry = NULL;
-  here(walk)->removed = walk->removed;
   here(walk)->passes++;
-  DIR *stream = open_here(walk);
-  while (stream != NULL && !walk->stopped) {
-    errno = 0;
-    entry = readdir(stream);
-    if (entry == NULL)
-      break;
-    if (!is_dots(entry->d_name))
-      take(walk, entry);
-  }
-  if (entry == NULL && errno != 0)
+  int result = each_entry(here(walk)->fd, take, walk);
+  if (result != 0 && clear_way(walk, "."))
+    result = each_entry(here(walk)->fd, take, walk);
+  if (result != 0)
     note(walk, ".");
-  if (stream != NULL)
-    closedir(stream);
 }
 
 /* ---- removed: down and up ---- */
@@ -637,35 +648,33 @@ static void enter(struct walk *walk) {
   pass_over(walk, name);
 }
 
-/* 0: the level above is not where it was; nothing else leads there. */
+/* 0: the level above is not where it was, and the walk stops, since nothing else leads there. */
 static int go_back(struct walk *walk) {
-  struct level *level = here(walk), *above = level - 1;
+  const struct level *level = here(walk);
+  struct level *above = &walk->levels[walk->depth - 2];
   struct stat status;
-  int fd = above->fd >= 0 ? above->fd : open_at(level->fd, "..");
-  if (fd == above->fd && fd >= 0)
+  if (above->fd >= 0)
     return 1;
-  if (fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == above->device && status.st_ino == above->inode) {
-    above->fd = fd;
-    return 1;
-  }
-  walk->stopped = 1;
-  if (fd < 0) {
+  int fd = open_at(level->fd, "..");
+  if (fd < 0 || fstat(fd, &status) != 0)
     note(walk, "..");
-    return 0;
-  }
-  note_stolen(walk, "a directory in it was moved meanwhile");
-  close(fd);
-  return 0;
+  else if (status.st_dev == above->device && status.st_ino == above->inode)
+    above->fd = fd;
+  else
+    note_stolen(walk, "a directory in it was moved meanwhile");
+  if (fd >= 0 && above->fd != fd)
+    close(fd);
+  walk->stopped = above->fd < 0;
+  return !walk->stopped;
 }
 
 /* The system may hide names from who removes while he reads, and others may make new ones. */
-static int is_worth_another_pass(const struct walk *walk, const struct level *level) {
-  return (errno == ENOTEMPTY || errno == EEXIST) && !level->failed && walk->removed > level->removed &&
-         level->passes < PASSES;
+static int is_worth_another_pass(const struct level *level) {
+  return (errno == ENOTEMPTY || errno == EEXIST) && !level->failed && level->passes < PASSES;
 }
 
-static int is_still_the_tree(struct walk *walk, const char *name, int held) {
-  int found = compare(here(walk)->fd, name, held);
+static int is_still_the_tree(struct walk *walk, const char *name) {
+  int found = compare(here(walk)->fd, name, &walk->tree);
   if (found < 0)
     note(walk, name);
   if (found == STRANGER)
@@ -680,9 +689,8 @@ static void leave(struct walk *walk) {
   walk->depth--;
   const char *name = name_before(walk, walk->names_size);
   int is_tree = walk->depth == 1;
-  if ((!is_tree || is_still_the_tree(walk, name, level->fd)) && remove_name(walk, name, AT_REMOVEDIR) != 0 &&
-      errno != ENOENT) {
-    if (is_worth_another_pass(walk, level)) {
+  if ((!is_tree || is_still_the_tree(walk, name)) && remove_name(walk, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    if (is_worth_another_pass(level)) {
       walk->depth++;
       read_here(walk);
       return;
@@ -724,7 +732,7 @@ static int remove_in_place(struct walk *walk, const struct place *place, int hel
   int parent = open_parent(place);
   if (parent < 0)
     return errno == ENOENT ? 0 : mf_posix_fail("remove %s", walk->path);
-  int found = compare(parent, place->name, held), result = 0;
+  int found = fstat(held, &walk->tree) == 0 ? compare(parent, place->name, &walk->tree) : -1, result = 0;
   if (found < 0)
     result = mf_posix_fail("remove %s", walk->path);
   else if (found == STRANGER)

@@ -20,7 +20,7 @@ int mf_posix_same(const char *path, const struct stat *status) {
 }
 
 static struct mf_os_identity identity_of(const struct stat *status) {
-  return (struct mf_os_identity){.volume = status->st_dev, .file = {status->st_ino, 0}};
+  return (struct mf_os_identity){.volume = (uint64_t)status->st_dev, .file = {status->st_ino, 0}};
 }
 
 #ifdef STATX_BTIME
@@ -147,7 +147,7 @@ int mf_os_file_create_in_memory(mayfly_os_fd *fd) {
 
 int mf_os_file_unname(mayfly_os_fd fd, const char *path) {
   (void)fd;
-  return unlink(path) == 0 ? 0 : mf_posix_fail("take its name away from %s", path);
+  return unlink(path) == 0 || errno == ENOENT ? 0 : mf_posix_fail("take its name away from %s", path);
 }
 
 /* ---- once more ---- */

@@ -32,6 +32,7 @@ static pthread_mutex_t locks[MF_OS_LOCK_COUNT];
 static pthread_cond_t conditions[MF_OS_LOCK_COUNT];
 static pthread_once_t locks_once = PTHREAD_ONCE_INIT;
 static int locks_error;
+static int forks; /* that this process has come out of */
 static struct mf_os_hooks hooked;
 
 /* Set before the lock is asked for, so that a signal handler that interrupts the asking sees it too. */
@@ -59,6 +60,7 @@ static void after_fork_in_child(void) {
     pthread_cond_init(&conditions[id], NULL);
     wanted[id] = 0;
   }
+  forks++;
   forget_signals();
   if (hooked.in_child != NULL)
     hooked.in_child();
@@ -70,6 +72,11 @@ static void make_locks(void) {
     pthread_cond_init(&conditions[id], NULL);
   }
   locks_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+int mf_os_forks(void) {
+  pthread_once(&locks_once, make_locks);
+  return locks_error == 0 ? forks : -1;
 }
 
 void mf_os_lock(enum mf_os_lock_id id) {
@@ -90,16 +97,17 @@ int mf_os_lock_for_exit(enum mf_os_lock_id id) {
   return 1;
 }
 
-void mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline) {
+int mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline) {
   struct timespec until;
   int64_t left = deadline - mf_os_clock_us();
   if (left <= 0)
-    return;
+    return 1;
   clock_gettime(CLOCK_REALTIME, &until); /* a condition that waits on the monotonic clock is not everywhere */
   int64_t nanoseconds = until.tv_nsec + left % 1000000 * 1000;
   until.tv_sec += (time_t)(left / 1000000 + nanoseconds / 1000000000);
   until.tv_nsec = (long)(nanoseconds % 1000000000);
   pthread_cond_timedwait(&conditions[id], &locks[id], &until);
+  return 1;
 }
 
 void mf_os_lock_wake(enum mf_os_lock_id id) {

@@ -12,20 +12,19 @@
 #include <winternl.h>
 
 enum {
-  SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
   SHARE_LOCKED = FILE_SHARE_READ | FILE_SHARE_WRITE,
-  HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
-  ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS
+  HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE
 };
 
 /* ---- handles ---- */
 
-/* What `size` characters of `name` lead to from `directory`, even if it is a link; none: the directory itself. */
+/* What `size` characters of `name`, as they are in the list, lead to from `directory`, even if it is a link; none: the
+ * directory itself. */
 static DWORD open_at(HANDLE directory, const wchar_t *name, size_t size, DWORD access, DWORD share, HANDLE *opened) {
   UNICODE_STRING text = {(USHORT)(size * sizeof *name), (USHORT)(size * sizeof *name), (wchar_t *)name};
   OBJECT_ATTRIBUTES attributes;
   IO_STATUS_BLOCK status;
-  InitializeObjectAttributes(&attributes, &text, OBJ_CASE_INSENSITIVE, directory, NULL);
+  InitializeObjectAttributes(&attributes, &text, 0, directory, NULL);
   NTSTATUS result = NtOpenFile(opened, access, &attributes, &status, share,
                                FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT |
                                    ((access & SYNCHRONIZE) != 0 ? FILE_SYNCHRONOUS_IO_NONALERT : 0));
@@ -50,7 +49,7 @@ static DWORD open_directory(const wchar_t *path, DWORD access, DWORD share, HAND
   DWORD named = GetFileAttributesW(path);
   if (named == INVALID_FILE_ATTRIBUTES)
     return GetLastError();
-  HANDLE handle = CreateFileW(path, access, share, NULL, OPEN_EXISTING, ITSELF, NULL);
+  HANDLE handle = CreateFileW(path, access, share, NULL, OPEN_EXISTING, MF_WIN32_ITSELF, NULL);
   if (handle == INVALID_HANDLE_VALUE)
     return GetLastError();
   DWORD attributes = attributes_of(handle);
@@ -65,18 +64,19 @@ static DWORD open_directory(const wchar_t *path, DWORD access, DWORD share, HAND
 /* 1: `path` leads to what is held. 0: nothing has that name. MAYFLY_ESTOLEN: a stranger has it. */
 static int leads_to_held(const char *path, const wchar_t *wide, HANDLE held) {
   struct mf_os_identity identity;
-  int result = mf_win32_identity(held, &identity);
+  HANDLE there;
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
-  HANDLE handle = CreateFileW(wide, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF, NULL);
-  if (handle == INVALID_HANDLE_VALUE) {
-    DWORD error = GetLastError();
-    return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ? 0
-                                                                          : mf_win32_fail(error, "look at %s", path);
-  }
-  result = mf_win32_is(handle, &identity);
-  CloseHandle(handle);
-  return result ? 1 : mf_fail(MAYFLY_ESTOLEN, "%s no longer leads to what was made", path);
+  DWORD error = mf_win32_open_known(wide, &identity, 0, 0, &there);
+  if (error == ERROR_FILE_NOT_FOUND)
+    return 0;
+  if (error == ERROR_FILE_INVALID)
+    return mf_fail(MAYFLY_ESTOLEN, "%s no longer leads to what was made", path);
+  if (error != 0)
+    return mf_win32_fail(error, "look at %s", path);
+  CloseHandle(there);
+  return 1;
 }
 
 /* Holds the directory by a handle that shares other things than the one so far does; without one that stays. */
@@ -98,8 +98,8 @@ static void let_go(mayfly_os_fd *held) {
 /* ---- making, opening ---- */
 
 int mf_os_directory_create(const char *path, int locked, mayfly_os_fd *fd) {
-  const struct mf_win32_new how = {"make the directory", HOLD, FILE_ATTRIBUTE_NORMAL, locked ? SHARE_LOCKED : SHARE_ALL,
-                                   FILE_DIRECTORY_FILE};
+  const struct mf_win32_new how = {"make the directory", HOLD, FILE_ATTRIBUTE_NORMAL,
+                                   locked ? SHARE_LOCKED : MF_WIN32_SHARE_ALL, FILE_DIRECTORY_FILE};
   HANDLE made;
   int result = mf_win32_create(path, &how, &made);
   if (result == 0)
@@ -118,9 +118,20 @@ static const char *last_component_end(const char *path, const char *end) {
   }
 }
 
-/* What is never removed, however it is spelled: the working directory, what it lies in, a drive. */
+static int count_components(const char *path) {
+  int count = 0;
+  while (*(path += strspn(path, "/\\")) != '\0') {
+    path += strcspn(path, "/\\");
+    count++;
+  }
+  return count;
+}
+
+/* What is never removed, however it is spelled: the working directory, what it lies in, a drive, a share. */
 static int is_no_name(const char *path) {
   const char *end = last_component_end(path, path + strlen(path)), *begin = end;
+  if (strspn(path, "/\\") > 1 && count_components(path) < 3)
+    return 1;
   while (begin > path && begin[-1] != '/' && begin[-1] != '\\')
     begin--;
   return end == begin || end[-1] == ':' || (end - begin == 2 && begin[0] == '.' && begin[1] == '.');
@@ -134,7 +145,7 @@ int mf_os_directory_open(const char *path, mayfly_os_fd *fd) {
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  DWORD error = open_directory(wide, HOLD, SHARE_ALL, &opened);
+  DWORD error = open_directory(wide, HOLD, MF_WIN32_SHARE_ALL, &opened);
   if (error == 0)
     *fd = (mayfly_os_fd)opened;
   else if (error == ERROR_DIRECTORY)
@@ -164,7 +175,7 @@ int mf_os_directory_claim(const char *path, mayfly_os_fd *fd) {
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  DWORD error = open_directory(wide, HOLD | DELETE, SHARE_LOCKED, &opened);
+  DWORD error = open_directory(wide, HOLD | DELETE | READ_CONTROL, SHARE_LOCKED, &opened);
   free(wide);
   if (error == ERROR_NOT_ENOUGH_MEMORY || error == ERROR_TOO_MANY_OPEN_FILES)
     return mf_win32_fail(error, "look at the directory %s", path);
@@ -213,7 +224,8 @@ static DWORD each_entry(HANDLE directory, union entries *list,
       next += entry->NextEntryOffset;
     } while (entry->NextEntryOffset != 0);
   }
-  return GetLastError() == ERROR_NO_MORE_FILES ? 0 : GetLastError();
+  DWORD error = GetLastError();
+  return error == ERROR_NO_MORE_FILES || error == ERROR_FILE_NOT_FOUND ? 0 : error; /* a root may have not even "." */
 }
 
 struct visitor {
@@ -235,20 +247,26 @@ static DWORD visit_name(void *context, const FILE_ID_BOTH_DIR_INFO *entry) {
   return visitor->result != 0 ? ERROR_CANCELLED : 0;
 }
 
+/* What `path` leads to: the temporary directory may be a link. */
+static DWORD list_names(const wchar_t *path, struct visitor *visitor) {
+  union entries list;
+  HANDLE opened = CreateFileW(path, FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES | SYNCHRONIZE, MF_WIN32_SHARE_ALL, NULL,
+                              OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+  if (opened == INVALID_HANDLE_VALUE)
+    return mf_win32_path_error(path, GetLastError());
+  DWORD error = (attributes_of(opened) & FILE_ATTRIBUTE_DIRECTORY) != 0 ? each_entry(opened, &list, visit_name, visitor)
+                                                                        : ERROR_DIRECTORY;
+  CloseHandle(opened);
+  return error;
+}
+
 int mf_os_directory_list(const char *path, int (*visit)(void *context, const char *name), void *context) {
   struct visitor visitor = {visit, context, 0};
-  union entries list;
-  HANDLE opened;
   wchar_t *wide;
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  opened = CreateFileW(wide, FILE_LIST_DIRECTORY | SYNCHRONIZE, SHARE_ALL, NULL, OPEN_EXISTING,
-                       FILE_FLAG_BACKUP_SEMANTICS, NULL);
-  DWORD error = opened != INVALID_HANDLE_VALUE ? each_entry(opened, &list, visit_name, &visitor)
-                                               : mf_win32_path_error(wide, GetLastError());
-  if (opened != INVALID_HANDLE_VALUE)
-    CloseHandle(opened);
+  DWORD error = list_names(wide, &visitor);
   free(wide);
   if (visitor.result != 0)
     return visitor.result;
@@ -262,7 +280,7 @@ static DWORD make_free(const wchar_t *to, unsigned flags) {
   HANDLE there;
   if ((flags & MAYFLY_PERSIST_NOREPLACE) != 0)
     return ERROR_ALREADY_EXISTS;
-  DWORD error = open_directory(to, DELETE | FILE_READ_ATTRIBUTES, SHARE_ALL, &there);
+  DWORD error = open_directory(to, DELETE | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, &there);
   if (error != 0)
     return error;
   error = mf_win32_mark_removed(there);
@@ -286,12 +304,12 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, int
                         const char *words) {
   struct mf_os_identity identity;
   HANDLE handle;
-  int result = mf_win32_identity(held, &identity);
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
   DWORD error = mf_win32_open_known(from, &identity, DELETE | WRITE_DAC | SYNCHRONIZE,
                                     (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (error == ERROR_FILE_NOT_FOUND || error == ERROR_FILE_INVALID)
     return mf_fail(MAYFLY_ESTOLEN, "rename a directory to %s: its name no longer leads to what was made", words);
   if (error != 0)
     return mf_win32_fail(error, "rename a directory to %s", words);
@@ -313,7 +331,7 @@ int mf_os_directory_rename(mayfly_os_fd *held, const char *from, const char *to,
   if (result == 0)
     result = mf_win32_path(to, &wide_to);
   if (result == 0) {
-    DWORD error = hold_by_another(held, SHARE_ALL);
+    DWORD error = hold_by_another(held, MF_WIN32_SHARE_ALL);
     result = error == 0 ? rename_known((HANDLE)*held, wide_from, wide_to, mode, flags, to)
                         : mf_win32_fail(error, "rename a directory to %s", to);
     if (result == 0)
@@ -418,7 +436,7 @@ static int is_gone(DWORD error) {
 /* What the list called a link and the handle does not, Wine has opened for what the link leads to. */
 static DWORD remove_once(HANDLE directory, const wchar_t *name, size_t size, int listed_as_link) {
   HANDLE handle;
-  DWORD error = open_at(directory, name, size, DELETE | FILE_READ_ATTRIBUTES, SHARE_ALL, &handle);
+  DWORD error = open_at(directory, name, size, DELETE | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, &handle);
   if (error != 0)
     return error;
   error =
@@ -448,7 +466,7 @@ static DWORD open_path(HANDLE top, const wchar_t *path, size_t size, HANDLE *ope
     if (part > PATH_PART_MAX)
       for (part = PATH_PART_MAX; path[part] != L'\\'; part--)
         ;
-    DWORD error = open_at(from, path, part, HOLD, SHARE_ALL, &next);
+    DWORD error = open_at(from, path, part, HOLD, MF_WIN32_SHARE_ALL, &next);
     if (from != top)
       CloseHandle(from);
     if (error != 0 || part == size) {
@@ -542,12 +560,12 @@ static void list(struct walk *walk, HANDLE directory) {
 /* Where its access list is in the way it is replaced: an owner always may. */
 static DWORD open_place(HANDLE directory, const wchar_t *name, size_t size, HANDLE *opened) {
   HANDLE handle;
-  DWORD error = open_at(directory, name, size, HOLD, SHARE_ALL, opened);
-  if (error != ERROR_ACCESS_DENIED || open_at(directory, name, size, WRITE_DAC, SHARE_ALL, &handle) != 0)
+  DWORD error = open_at(directory, name, size, HOLD, MF_WIN32_SHARE_ALL, opened);
+  if (error != ERROR_ACCESS_DENIED || open_at(directory, name, size, WRITE_DAC, MF_WIN32_SHARE_ALL, &handle) != 0)
     return error;
   mf_win32_set_private(handle, "a directory");
   CloseHandle(handle);
-  return open_at(directory, name, size, HOLD, SHARE_ALL, opened);
+  return open_at(directory, name, size, HOLD, MF_WIN32_SHARE_ALL, opened);
 }
 
 /* Goes down to the last place, and lists what is there. */
@@ -559,7 +577,7 @@ static DWORD go_down(struct walk *walk, HANDLE opened) {
     walk->path.size = before;
     return ERROR_NOT_ENOUGH_MEMORY;
   }
-  if (mf_win32_identity(opened, &place->identity) < 0) {
+  if (mf_os_file_identity((mayfly_os_fd)opened, &place->identity) < 0) {
     walk->path.size = before;
     return ERROR_INVALID_HANDLE;
   }
@@ -633,10 +651,10 @@ static void walk_all(struct walk *walk) {
 /* The top itself, by identity. */
 static int remove_top(struct walk *walk, const wchar_t *wide, mayfly_os_fd *held) {
   struct mf_os_identity identity;
-  int result = mf_win32_identity((HANDLE)*held, &identity);
+  int result = mf_os_file_identity(*held, &identity);
   if (result < 0)
     return result;
-  DWORD error = hold_by_another(held, SHARE_ALL);
+  DWORD error = hold_by_another(held, MF_WIN32_SHARE_ALL);
   if (error == 0)
     error = mf_win32_remove(wide, &identity);
   if (error == 0)

@@ -14,11 +14,7 @@
 #include <string.h>
 #include <winternl.h>
 
-enum {
-  SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-  ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, /* even if it is a link or a directory */
-  AT_ONCE_MAX = 1 << 30
-};
+enum { AT_ONCE_MAX = 1 << 30 };
 
 /* What the headers show from Windows 10 on, where it was new. */
 enum {
@@ -48,42 +44,29 @@ int mf_win32_passes(DWORD error, unsigned *tries) {
 
 /* ---- who a file is ---- */
 
-/* File systems other than NTFS and ReFS may know the older question only. */
+/* FAT knows the older question only, and gives an id to another file at once: there the birth tells as well. */
 static int ask_older(HANDLE handle, struct mf_os_identity *identity) {
+  const int64_t epoch = 116444736000000000; /* 1970, in the system's 100 ns since 1601 */
   BY_HANDLE_FILE_INFORMATION information;
   if (!GetFileInformationByHandle(handle, &information))
     return mf_win32_fail(GetLastError(), "ask a file who it is");
+  int64_t born = (int64_t)information.ftCreationTime.dwHighDateTime << 32 | information.ftCreationTime.dwLowDateTime;
   *identity = (struct mf_os_identity){
       .volume = information.dwVolumeSerialNumber,
       .file = {(uint64_t)information.nFileIndexHigh << 32 | information.nFileIndexLow, 0},
+      .born_ns = born != 0 ? (born - epoch) * 100 : 0,
   };
   return 0;
 }
 
-int mf_win32_identity(HANDLE handle, struct mf_os_identity *identity) {
+/* Elsewhere an id has a number in it that grows when it is used again. */
+int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity) {
   FILE_ID_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileIdInfo, &information, sizeof information))
-    return ask_older(handle, identity);
+  if (!GetFileInformationByHandleEx((HANDLE)fd, FileIdInfo, &information, sizeof information))
+    return ask_older((HANDLE)fd, identity);
   *identity = (struct mf_os_identity){.volume = information.VolumeSerialNumber};
   memcpy(identity->file, &information.FileId, sizeof identity->file);
   return 0;
-}
-
-/* 0: it is not told. */
-static int64_t born(HANDLE handle) {
-  const int64_t epoch = 116444736000000000; /* 1970, in the system's 100 ns since 1601 */
-  FILE_BASIC_INFO information;
-  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
-      information.CreationTime.QuadPart == 0)
-    return 0;
-  return (information.CreationTime.QuadPart - epoch) * 100;
-}
-
-int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity) {
-  int result = mf_win32_identity((HANDLE)fd, identity);
-  if (result == 0)
-    identity->born_ns = born((HANDLE)fd);
-  return result;
 }
 
 /* Wine does not tell the volume of a handle whose name has changed. */
@@ -93,15 +76,14 @@ static int is_same_volume(uint64_t one, uint64_t other) {
 
 int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity) {
   struct mf_os_identity there;
-  return mf_win32_identity(handle, &there) == 0 && is_same_volume(there.volume, identity->volume) &&
-         there.file[0] == identity->file[0] && there.file[1] == identity->file[1] &&
-         (identity->born_ns == 0 || identity->born_ns == born(handle));
+  return mf_os_file_identity((mayfly_os_fd)handle, &there) == 0 && is_same_volume(there.volume, identity->volume) &&
+         there.file[0] == identity->file[0] && there.file[1] == identity->file[1] && there.born_ns == identity->born_ns;
 }
 
-DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
-                          HANDLE *opened) {
-  HANDLE handle =
-      CreateFileW(path, access | FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, ITSELF | flags, NULL);
+static DWORD open_once(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                       HANDLE *opened) {
+  HANDLE handle = CreateFileW(path, access | FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, NULL, OPEN_EXISTING,
+                              MF_WIN32_ITSELF | flags, NULL);
   if (handle == INVALID_HANDLE_VALUE)
     return GetLastError() == ERROR_PATH_NOT_FOUND ? ERROR_FILE_NOT_FOUND : GetLastError();
   if (mf_win32_is(handle, identity)) {
@@ -109,7 +91,21 @@ DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *iden
     return 0;
   }
   CloseHandle(handle);
-  return ERROR_FILE_NOT_FOUND;
+  return ERROR_FILE_INVALID;
+}
+
+DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
+                          HANDLE *opened) {
+  unsigned tries = 0;
+  DWORD error;
+  do
+    error = open_once(path, identity, access, flags, opened);
+  while (mf_win32_passes(error, &tries));
+  return error;
+}
+
+static int is_gone_or_a_strangers(DWORD error) {
+  return error == ERROR_FILE_NOT_FOUND || error == ERROR_FILE_INVALID;
 }
 
 /* ---- making ---- */
@@ -152,21 +148,29 @@ int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *ma
   return result;
 }
 
+static void unmake(HANDLE made) {
+  HANDLE removing = ReOpenFile(made, DELETE, MF_WIN32_SHARE_ALL, 0);
+  if (removing != INVALID_HANDLE_VALUE) {
+    mf_win32_mark_removed(removing);
+    CloseHandle(removing);
+  }
+  CloseHandle(made);
+}
+
 int mf_os_file_create(const char *path, unsigned flags, mayfly_os_fd *fd, struct mf_os_identity *identity) {
-  static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE, FILE_ATTRIBUTE_NORMAL,
-                                              SHARE_ALL, FILE_NON_DIRECTORY_FILE};
-  static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE,
-                                              FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
+  static const struct mf_win32_new lasting = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC,
+                                              FILE_ATTRIBUTE_NORMAL, MF_WIN32_SHARE_ALL, FILE_NON_DIRECTORY_FILE};
+  static const struct mf_win32_new passing = {"create", FILE_GENERIC_READ | FILE_GENERIC_WRITE | WRITE_DAC | DELETE,
+                                              FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
                                               FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE};
   struct mf_os_identity who;
   HANDLE made;
   int result = mf_win32_create(path, (flags & MF_OS_FILE_DELETE_ON_CLOSE) != 0 ? &passing : &lasting, &made);
   if (result < 0)
     return result;
-  result = mf_win32_identity(made, &who);
-  if (result < 0) { /* the name is ours for a moment longer */
-    mf_win32_mark_removed(made);
-    CloseHandle(made);
+  result = mf_os_file_identity((mayfly_os_fd)made, &who);
+  if (result < 0) {
+    unmake(made);
     return result;
   }
   if (identity != NULL)
@@ -204,7 +208,7 @@ static int reopen_named(const char *path, const struct mf_os_identity *identity,
     return result;
   DWORD error = mf_win32_open_known(wide, identity, GENERIC_READ | GENERIC_WRITE, 0, again);
   free(wide);
-  if (error == ERROR_FILE_NOT_FOUND)
+  if (error == ERROR_FILE_INVALID)
     return mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path);
   return error == 0 ? 0 : mf_win32_fail(error, "open %s again", path);
 }
@@ -215,7 +219,8 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
     int result = reopen_named(path, identity, &made);
     if (result < 0)
       return result;
-  } else if ((made = ReOpenFile((HANDLE)fd, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, 0)) == INVALID_HANDLE_VALUE)
+  } else if ((made = ReOpenFile((HANDLE)fd, GENERIC_READ | GENERIC_WRITE, MF_WIN32_SHARE_ALL, 0)) ==
+             INVALID_HANDLE_VALUE)
     return mf_win32_fail(GetLastError(), "open a file without a name again");
   *again = (mayfly_os_fd)made;
   return 0;
@@ -223,22 +228,29 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
 
 /* ---- removal ---- */
 
-/* By the handle, so that it is this file's attribute and no other's. A second name of it shares it. */
+/* By handles, so that it is this file's attribute and no other's: what `handle` tells is set through `changing`. A
+ * second name of the file shares it. */
+static DWORD set_read_only(HANDLE handle, HANDLE changing, int read_only) {
+  const DWORD ours = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_TEMPORARY;
+  FILE_BASIC_INFO before, after = {.FileAttributes = 0}; /* times of 0 change nothing */
+  if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &before, sizeof before))
+    return GetLastError();
+  after.FileAttributes = (before.FileAttributes & ~ours) | (read_only ? FILE_ATTRIBUTE_READONLY : 0);
+  if (after.FileAttributes == 0)
+    after.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
+  return SetFileInformationByHandle(changing, FileBasicInfo, &after, sizeof after) ? 0 : GetLastError();
+}
+
 static DWORD clear_read_only(HANDLE handle) {
   FILE_BASIC_INFO information;
-  DWORD error = 0;
   if (!GetFileInformationByHandleEx(handle, FileBasicInfo, &information, sizeof information) ||
       (information.FileAttributes & FILE_ATTRIBUTE_READONLY) == 0)
     return 0;
-  HANDLE again = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, SHARE_ALL, ITSELF);
-  if (again == INVALID_HANDLE_VALUE)
+  HANDLE changing = ReOpenFile(handle, FILE_WRITE_ATTRIBUTES, MF_WIN32_SHARE_ALL, MF_WIN32_ITSELF);
+  if (changing == INVALID_HANDLE_VALUE)
     return GetLastError();
-  information.FileAttributes &= ~(DWORD)FILE_ATTRIBUTE_READONLY;
-  if (information.FileAttributes == 0)
-    information.FileAttributes = FILE_ATTRIBUTE_NORMAL; /* 0 would change nothing */
-  if (!SetFileInformationByHandle(again, FileBasicInfo, &information, sizeof information))
-    error = GetLastError();
-  CloseHandle(again);
+  DWORD error = set_read_only(handle, changing, 0);
+  CloseHandle(changing);
   return error;
 }
 
@@ -260,7 +272,7 @@ DWORD mf_win32_mark_removed(HANDLE handle) {
 
 static DWORD remove_once(const wchar_t *path, const struct mf_os_identity *identity) {
   HANDLE handle;
-  DWORD error = mf_win32_open_known(path, identity, DELETE, 0, &handle);
+  DWORD error = open_once(path, identity, DELETE, 0, &handle);
   if (error == 0) {
     error = mf_win32_mark_removed(handle);
     CloseHandle(handle);
@@ -274,7 +286,7 @@ DWORD mf_win32_remove(const wchar_t *path, const struct mf_os_identity *identity
   do
     error = remove_once(path, identity);
   while (mf_win32_passes(error, &tries));
-  return error;
+  return is_gone_or_a_strangers(error) ? ERROR_FILE_NOT_FOUND : error;
 }
 
 int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity) {
@@ -331,23 +343,35 @@ static HANDLE open_parent(const wchar_t *path) {
     return INVALID_HANDLE_VALUE;
   }
   wcsrchr(parent, L'\\')[1] = L'\0'; /* of a root the separator is a part */
-  HANDLE opened =
-      CreateFileW(parent, FILE_READ_ATTRIBUTES, SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+  HANDLE opened = CreateFileW(parent, FILE_READ_ATTRIBUTES, MF_WIN32_SHARE_ALL, NULL, OPEN_EXISTING,
+                              FILE_FLAG_BACKUP_SEMANTICS, NULL);
   DWORD error = GetLastError();
   free(parent);
   SetLastError(error);
   return opened;
 }
 
+static int fail_rename(DWORD error, const wchar_t *to, const char *words) {
+  if (is_gone_or_a_strangers(error))
+    return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
+  return mf_win32_fail(mf_win32_path_error(to, error), "rename a file to %s", words);
+}
+
 /* Why a file that goes with its handle is not renamed: there it is to be copied, or it never can be. */
-static int refuse_rename(HANDLE handle, const wchar_t *to, const char *words) {
+static int refuse_rename(HANDLE held, const wchar_t *from, const wchar_t *to, const char *words) {
   struct mf_os_identity ours, theirs;
-  HANDLE parent = open_parent(to);
+  HANDLE handle, parent;
+  int result = mf_os_file_identity((mayfly_os_fd)held, &ours);
+  if (result < 0)
+    return result;
+  DWORD error = mf_win32_open_known(from, &ours, 0, 0, &handle);
+  if (error != 0)
+    return fail_rename(error, to, words);
+  CloseHandle(handle);
+  parent = open_parent(to);
   if (parent == INVALID_HANDLE_VALUE)
     return mf_win32_fail(mf_win32_path_error(to, GetLastError()), "rename a file to %s", words);
-  int result = mf_win32_identity(handle, &ours);
-  if (result == 0)
-    result = mf_win32_identity(parent, &theirs);
+  result = mf_os_file_identity((mayfly_os_fd)parent, &theirs);
   CloseHandle(parent);
   if (result < 0)
     return result;
@@ -371,18 +395,14 @@ static int rename_known(HANDLE held, const wchar_t *from, const wchar_t *to, uns
   struct mf_os_identity identity;
   unsigned tries = 0;
   HANDLE handle;
-  DWORD error;
-  int result = mf_win32_identity(held, &identity);
+  int result = mf_os_file_identity((mayfly_os_fd)held, &identity);
   if (result < 0)
     return result;
-  do /* NTFS puts a rename on the disk, too, if it is asked to write through */
-    error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
-                                (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
-  while (mf_win32_passes(error, &tries));
-  if (error == ERROR_FILE_NOT_FOUND)
-    return mf_fail(MAYFLY_ESTOLEN, "rename a file to %s: its name no longer leads to what was made", words);
+  /* NTFS puts a rename on the disk, too, if it is asked to write through. */
+  DWORD error = mf_win32_open_known(from, &identity, DELETE | SYNCHRONIZE,
+                                    (flags & MAYFLY_PERSIST_SYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0, &handle);
   if (error != 0)
-    return mf_win32_fail(error, "rename a file to %s", words);
+    return fail_rename(error, to, words);
   do
     error = rename_as_asked(handle, to, flags);
   while (mf_win32_passes(error, &tries));
@@ -396,7 +416,7 @@ int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigne
   if (result == 0)
     result = mf_win32_path(to, &wide_to);
   if (result == 0)
-    result = goes_with_its_handle((HANDLE)fd) ? refuse_rename((HANDLE)fd, wide_to, to)
+    result = goes_with_its_handle((HANDLE)fd) ? refuse_rename((HANDLE)fd, wide_from, wide_to, to)
                                               : rename_known((HANDLE)fd, wide_from, wide_to, flags, to);
   free(wide_from);
   free(wide_to);
@@ -414,19 +434,19 @@ int mf_os_file_parent(const char *path, mayfly_os_fd *directory) {
 /* What the system gives to something new in the directory that `path` is about to lie in: such a thing is made, and
  * goes with its handle. LocalFree() ends the descriptor. */
 static DWORD inherited(const wchar_t *path, int container, PSECURITY_DESCRIPTOR *descriptor) {
-  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, SHARE_ALL,
+  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
                                    FILE_DELETE_ON_CLOSE | (container ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE)};
   enum { NAME_SIZE = 32 };
   size_t parent = (size_t)(wcsrchr(path, L'\\') - path) + 1;
-  uint64_t random;
+  uint32_t random[2];
   HANDLE made;
   wchar_t *name = malloc((parent + NAME_SIZE) * sizeof *name);
-  if (name == NULL || mf_os_random(&random, sizeof random) < 0) {
+  if (name == NULL || mf_os_random(random, sizeof random) < 0) {
     free(name);
     return ERROR_NOT_ENOUGH_MEMORY;
   }
   memcpy(name, path, parent * sizeof *name);
-  _snwprintf(name + parent, NAME_SIZE, L"mayfly-%016llx", (unsigned long long)random);
+  _snwprintf(name + parent, NAME_SIZE, L"mayfly-%08lx%08lx", (unsigned long)random[0], (unsigned long)random[1]);
   DWORD error = create(name, &how, NULL, &made);
   free(name);
   if (error != 0)
@@ -473,24 +493,10 @@ int mf_win32_set_mode(HANDLE handle, int mode, int container, const char *path) 
   return error == 0 ? 0 : mf_win32_fail(error, "set the access list of what is to be %s", path);
 }
 
-static int set_read_only(HANDLE handle, const char *path) {
-  FILE_BASIC_INFO information = {.FileAttributes = FILE_ATTRIBUTE_READONLY}; /* the times of 0 stay as they are */
-  if (!SetFileInformationByHandle(handle, FileBasicInfo, &information, sizeof information))
-    return mf_win32_fail(GetLastError(), "make what is to be %s read-only", path);
-  return 0;
-}
-
 int mf_os_file_set_mode(mayfly_os_fd fd, int mode, const char *path) {
-  HANDLE handle = ReOpenFile((HANDLE)fd, WRITE_DAC | FILE_WRITE_ATTRIBUTES | FILE_READ_ATTRIBUTES, SHARE_ALL, ITSELF);
-  if (handle == INVALID_HANDLE_VALUE)
-    return mf_win32_fail(GetLastError(), "set the mode of what is to be %s", path);
-  int result = mf_win32_set_mode(handle, mode, 0, path);
-  if (result == 0 && mode > 0 && (mode & 0200) == 0)
-    result = set_read_only(handle, path);
-  else if (result == 0)
-    clear_read_only(handle);
-  CloseHandle(handle);
-  return result;
+  int result = mf_win32_set_mode((HANDLE)fd, mode, 0, path);
+  DWORD error = result == 0 ? set_read_only((HANDLE)fd, (HANDLE)fd, mode > 0 && (mode & 0200) == 0) : 0;
+  return error == 0 ? result : mf_win32_fail(error, "set the attributes of what is to be %s", path);
 }
 
 /* ---- content ---- */
@@ -570,7 +576,7 @@ static int complete_mode(const char *mode, char complete[4]) {
 /* The same file and position, but from now on a position of its own: our reads and writes move that of `handle`. */
 static HANDLE split(HANDLE handle) {
   LARGE_INTEGER none = {.QuadPart = 0}, position;
-  HANDLE made = ReOpenFile(handle, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, 0);
+  HANDLE made = ReOpenFile(handle, GENERIC_READ | GENERIC_WRITE, MF_WIN32_SHARE_ALL, 0);
   if (made == INVALID_HANDLE_VALUE)
     return made;
   if (SetFilePointerEx(handle, none, &position, FILE_CURRENT) && SetFilePointerEx(made, position, NULL, FILE_BEGIN))

@@ -39,6 +39,14 @@ static int next_instance(const mf_os_listener *listener, int first, HANDLE *made
   return error == 0 ? 0 : mf_win32_fail(error, "listen on %ls", listener->pipe);
 }
 
+DWORD mf_win32_pipe_listen(struct mf_win32_pending *pending) {
+  DWORD error = ConnectNamedPipe(pending->handle, &pending->operation) ? 0 : GetLastError();
+  if (error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA)
+    return error == ERROR_IO_PENDING ? 0 : error;
+  pending->operation.Internal = 0; /* a client was faster, and may be gone already */
+  return 0;
+}
+
 int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_pending **pending) {
   struct mf_win32_pending *made = calloc(1, sizeof *made);
   if (made == NULL)
@@ -49,10 +57,8 @@ int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_p
     return result;
   }
   made->operation.hEvent = listener->event;
-  DWORD error = ConnectNamedPipe(made->handle, &made->operation) ? 0 : GetLastError();
-  if (error == ERROR_PIPE_CONNECTED || error == ERROR_NO_DATA) /* a client was faster, and may be gone already */
-    made->operation.Internal = 0;
-  else if (error != 0 && error != ERROR_IO_PENDING) {
+  DWORD error = mf_win32_pipe_listen(made);
+  if (error != 0) {
     CloseHandle(made->handle);
     free(made);
     return mf_win32_fail(error, "listen on %ls: wait for a client", listener->pipe);

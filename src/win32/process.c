@@ -30,6 +30,10 @@ int64_t mf_os_process_id(void) {
   return GetCurrentProcessId();
 }
 
+int mf_os_forks(void) {
+  return 0;
+}
+
 /* ---- what each thread has for itself ---- */
 
 /* Compiler support for thread-local storage would make mingw's programs need another DLL. */
@@ -103,10 +107,13 @@ int mf_os_lock_for_exit(enum mf_os_lock_id id) {
   return 1;
 }
 
-void mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline) {
+int mf_os_lock_wait(enum mf_os_lock_id id, int64_t deadline) {
+  if (last_thread())
+    return 0;
   locks[id].owner = 0;
   SleepConditionVariableSRW(&locks[id].condition, &locks[id].lock, mf_win32_timeout(deadline), 0);
   locks[id].owner = GetCurrentThreadId();
+  return 1;
 }
 
 void mf_os_lock_wake(enum mf_os_lock_id id) {

@@ -3,7 +3,8 @@
  *
  * A listener keeps accepts pending, on its own event, from its making to its close: a socket one, since the system
  * queues what comes meanwhile; a pipe several, since each is an instance that a client can come to. An accept takes the
- * oldest that is done, and issues the next before it hands it out, so the listener never stands without. */
+ * oldest that is done, and issues the next before it hands it out, so the listener never stands without. When a thread
+ * ends, the system cancels what it has issued: the next accept, in another thread, issues that again. */
 #include "win32.h"
 /* After windows.h, which they do not include. */
 #include <mswsock.h>
@@ -306,12 +307,22 @@ static struct mf_win32_pending *replace(mf_os_listener *listener, size_t index, 
   return taken;
 }
 
+/* A pipe's client may have come all the same where the system has cancelled the accept: issued again, it tells. (A
+ * socket's is left in the queue.) */
+static int has_come(struct mf_win32_pending *pending, int is_pipe) {
+  DWORD count;
+  if (is_pipe && HasOverlappedIoCompleted(&pending->operation) &&
+      !GetOverlappedResult(pending->handle, &pending->operation, &count, FALSE))
+    mf_win32_pipe_listen(pending);
+  return HasOverlappedIoCompleted(&pending->operation);
+}
+
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from) {
   struct mf_win32_pending *next;
   size_t index = 0;
   if (listener->shut)
     return mf_fail(MAYFLY_ECANCELED, "accept: the listener was shut down");
-  while (index < listener->count && !HasOverlappedIoCompleted(&listener->pending[index]->operation))
+  while (index < listener->count && !has_come(listener->pending[index], listener->pipe != NULL))
     index++;
   if (index == listener->count) {
     look_again(listener);

@@ -56,6 +56,11 @@ DWORD mf_win32_path_error(const wchar_t *path, DWORD error);
 
 /* ---- file.c ---- */
 
+enum {
+  MF_WIN32_SHARE_ALL = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+  MF_WIN32_ITSELF = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS /* even a link, even a directory */
+};
+
 /* How something new is to be made, and what that is called. */
 struct mf_win32_new {
   const char *what;
@@ -63,10 +68,9 @@ struct mf_win32_new {
 };
 /* Exclusively, owner only. The handle is synchronous. */
 int mf_win32_create(const char *path, const struct mf_win32_new *how, HANDLE *made);
-int mf_win32_identity(HANDLE handle, struct mf_os_identity *identity); /* all but the birth */
 int mf_win32_is(HANDLE handle, const struct mf_os_identity *identity); /* 1: it is of that identity */
 /* Opens `path` itself, even if it is a link or a directory, everything shared, if it is of that identity: 0.
- * ERROR_FILE_NOT_FOUND: nothing has the name, or a stranger. */
+ * ERROR_FILE_NOT_FOUND: nothing has the name. ERROR_FILE_INVALID: a stranger has it. */
 DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *identity, DWORD access, DWORD flags,
                           HANDLE *opened);
 /* What others do for a moment (look for viruses, index, close the last handle of what is being removed) is waited for:
@@ -74,7 +78,8 @@ DWORD mf_win32_open_known(const wchar_t *path, const struct mf_os_identity *iden
 int mf_win32_passes(DWORD error, unsigned *tries);
 /* 0: with the handle the name goes, on older systems with the last handle, even if it is read-only. */
 DWORD mf_win32_mark_removed(HANDLE handle);
-/* Removes the file or empty directory that `path` leads to; tried for a moment. ERROR_FILE_NOT_FOUND as above. */
+/* Removes the file or empty directory that `path` leads to; tried for a moment.
+ * ERROR_FILE_NOT_FOUND: nothing has the name, or a stranger. */
 DWORD mf_win32_remove(const wchar_t *path, const struct mf_os_identity *identity);
 /* `to` as from mf_win32_path(). The handle has DELETE access. */
 DWORD mf_win32_rename(HANDLE handle, const wchar_t *to, int replace);
@@ -143,6 +148,8 @@ struct mf_os_listener {
 
 /* Issues the next accept; `first`: nobody else may have the name. */
 int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_pending **pending);
+/* Zero: a client is awaited on that instance, or is there. Else what the system says. */
+DWORD mf_win32_pipe_listen(struct mf_win32_pending *pending);
 /* MAYFLY_ETIMEDOUT: every instance was busy until then. */
 int mf_win32_pipe_connect(const mayfly_address *address, int any_user, int64_t deadline, mf_os_stream **stream);
 /* What a pipe of another's making is, if it can be used in these directions. */

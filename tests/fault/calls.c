@@ -64,16 +64,25 @@ WRAP(char *, strdup, (const char *text), (text), NULL)
 
 /* ---- files ---- */
 
+static int has_mode(int flags) {
+  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+  mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
-  if (calls_hooks.open != NULL && (flags & O_CREAT) != 0)
+  if (calls_hooks.open != NULL && has_mode(flags))
     calls_hooks.open(mode);
+  int refused = calls_hooks.refuse_open != NULL ? calls_hooks.refuse_open(flags) : 0;
+  if (refused != 0) {
+    errno = refused;
+    return -1;
+  }
   return fails("open") ? -1 : __real_open(path, flags, mode);
 }
 
@@ -83,7 +92,7 @@ int __wrap_openat(int directory, const char *path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+  mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
   return fails("openat") ? -1 : __real_openat(directory, path, flags, mode);
 }
@@ -110,11 +119,23 @@ WRAP(ssize_t, pread, (int fd, void *buffer, size_t size, off_t offset), (fd, buf
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size), -1)
 WRAP(int, fsync, (int fd), (fd), -1)
 WRAP(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence), -1)
-WRAP(int, link, (const char *from, const char *to), (from, to), -1)
-WRAP(int, linkat, (int old, const char *from, int new, const char *to, int flags), (old, from, new, to, flags), -1)
-WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
-WRAP(int, renameat2, (int old, const char *from, int new, const char *to, unsigned flags), (old, from, new, to, flags),
-     -1)
+
+/* Those that give a file a name. */
+#define WRAP_NAMING(name, parameters, arguments)                                                                       \
+  int __real_##name parameters;                                                                                        \
+  int __wrap_##name parameters;                                                                                        \
+  int __wrap_##name parameters {                                                                                       \
+    if (calls_hooks.naming != NULL)                                                                                    \
+      calls_hooks.naming(from, to);                                                                                    \
+    return fails(#name) ? -1 : __real_##name arguments;                                                                \
+  }
+
+WRAP_NAMING(link, (const char *from, const char *to), (from, to))
+WRAP_NAMING(linkat, (int old, const char *from, int new, const char *to, int flags), (old, from, new, to, flags))
+WRAP_NAMING(rename, (const char *from, const char *to), (from, to))
+WRAP_NAMING(renameat2, (int old, const char *from, int new, const char *to, unsigned flags),
+            (old, from, new, to, flags))
+
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
 WRAP(int, statx, (int fd, const char *path, int flags, unsigned mask, struct statx *status),
      (fd, path, flags, mask, status), -1)
@@ -123,7 +144,7 @@ WRAP(ssize_t, writev, (int fd, const struct iovec *pieces, int count), (fd, piec
 WRAP(int, unlink, (const char *path), (path), -1)
 WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags), -1)
 WRAP(int, rmdir, (const char *path), (path), -1)
-WRAP(DIR *, fdopendir, (int fd), (fd), NULL)
+WRAP(ssize_t, getdents64, (int fd, void *buffer, size_t size), (fd, buffer, size), -1)
 WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
 
 /* It closes all the same, as Linux does. */

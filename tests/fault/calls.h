@@ -17,7 +17,9 @@ extern struct calls_hooks {
   int (*getentropy)(void *buffer, size_t size);
   void (*bind)(void);
   void (*mkdir)(mode_t mode);
-  void (*open)(mode_t mode); /* only one that creates */
+  void (*open)(mode_t mode);                        /* only one that makes a file */
+  int (*refuse_open)(int flags);                    /* the errno to fail with; 0: go on */
+  void (*naming)(const char *from, const char *to); /* linkat, link, rename, renameat2 */
   int (*getaddrinfo)(const char *port, struct addrinfo **list);
 } calls_hooks;
 

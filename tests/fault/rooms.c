@@ -39,9 +39,9 @@ static const struct fault_row rows[] = {
 
 /* Those that removing something may come to: it may stay then. */
 static const struct fault_row rows_of_removal[] = {
-    {"realloc", ENOMEM, MAYFLY_ENOMEM}, {"fdopendir", ENOMEM, MAYFLY_ENOMEM}, {"openat", EMFILE, MAYFLY_EMFILE},
-    {"fstat", EIO, MAYFLY_EIO},         {"fstatat", EACCES, MAYFLY_EACCES},   {"lstat", EACCES, MAYFLY_EACCES},
-    {"lstat", ENOMEM, MAYFLY_ENOMEM},   {"unlink", EROFS, MAYFLY_EROFS},      {"unlinkat", EROFS, MAYFLY_EROFS},
+    {"realloc", ENOMEM, MAYFLY_ENOMEM}, {"getdents64", EIO, MAYFLY_EIO},    {"openat", EMFILE, MAYFLY_EMFILE},
+    {"fstat", EIO, MAYFLY_EIO},         {"fstatat", EACCES, MAYFLY_EACCES}, {"lstat", EACCES, MAYFLY_EACCES},
+    {"lstat", ENOMEM, MAYFLY_ENOMEM},   {"unlink", EROFS, MAYFLY_EROFS},    {"unlinkat", EROFS, MAYFLY_EROFS},
     {"rmdir", EROFS, MAYFLY_EROFS},
 };
 

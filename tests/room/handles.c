@@ -150,8 +150,9 @@ static void raw_send(int to, unsigned char byte, int fd, size_t count) {
   struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
   if (count > 0) {
     message.msg_control = control.room;
-    message.msg_controllen = CMSG_SPACE(count * sizeof fd);
-    control.header = (struct cmsghdr){CMSG_LEN(count * sizeof fd), SOL_SOCKET, SCM_RIGHTS};
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof fd);
+    control.header = (struct cmsghdr){
+        .cmsg_len = (socklen_t)CMSG_LEN(count * sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     for (size_t i = 0; i < count; i++)
       memcpy(CMSG_DATA(&control.header) + i * sizeof fd, &fd, sizeof fd);
   }

@@ -230,16 +230,34 @@ static void make_files(const char *directory, int count) {
   }
 }
 
+static void replace_by_directory(const char *path) {
+  char file[SCRATCH_PATH_SIZE + 32];
+  snprintf(file, sizeof file, "%s/theirs", path);
+  expect(mkdir(path, 0755) == 0);
+  int fd = open(file, O_WRONLY | O_CREAT, 0600);
+  expect(fd >= 0);
+  close(fd);
+}
+
+static void remove_replaced_directory(const char *path) {
+  char file[SCRATCH_PATH_SIZE + 32];
+  snprintf(file, sizeof file, "%s/theirs", path);
+  expect(unlink(file) == 0 && rmdir(path) == 0);
+}
+
 static int fills_it_with_files(int parent, void *scratch) {
-  char directory[SCRATCH_PATH_SIZE], link[SCRATCH_PATH_SIZE + 16];
+  char directory[SCRATCH_PATH_SIZE], link[SCRATCH_PATH_SIZE + 16], victim[SCRATCH_PATH_SIZE];
   (void)parent;
   use_temporary_directory(scratch);
   find_directory(directory);
   make_files(directory, 2000);
   snprintf(link, sizeof link, "%s/link", directory);
-  expect(symlink("/", link) == 0);
+  scratch_path(victim, scratch, "victim");
+  replace_by_directory(victim);
+  expect(symlink(victim, link) == 0);
   expect_ok(mayfly_cleanup());
   expect(!exists(directory));
+  remove_replaced_directory(victim);
   return 0;
 }
 
@@ -296,15 +314,6 @@ static void cleaning_up_one_that_is_gone_is_no_failure(void **state) {
   in_child(cleans_up_what_is_gone, *state);
 }
 
-static void replace_by_directory(const char *path) {
-  char file[SCRATCH_PATH_SIZE + 32];
-  snprintf(file, sizeof file, "%s/theirs", path);
-  expect(mkdir(path, 0755) == 0);
-  int fd = open(file, O_WRONLY | O_CREAT, 0600);
-  expect(fd >= 0);
-  close(fd);
-}
-
 static void replace_by_link(const char *path) {
   char target[SCRATCH_PATH_SIZE + 16];
   snprintf(target, sizeof target, "%s.target", path);
@@ -316,12 +325,6 @@ static void replace_by_file(const char *path) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
   expect(fd >= 0);
   close(fd);
-}
-
-static void remove_replaced_directory(const char *path) {
-  char file[SCRATCH_PATH_SIZE + 32];
-  snprintf(file, sizeof file, "%s/theirs", path);
-  expect(unlink(file) == 0 && rmdir(path) == 0);
 }
 
 static void remove_replaced_link(const char *path) {

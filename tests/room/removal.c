@@ -36,14 +36,14 @@ static mode_t mode_of(const char *path) {
   return status.st_mode & 07777;
 }
 
-static void make_directory(char path[TREE_PATH_SIZE], const char *directory, const char *name) {
-  expect(snprintf(path, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
-  expect(tree_system_directory(path) == 0);
+static void make_directory(char made[TREE_PATH_SIZE], const char *directory, const char *name) {
+  expect(snprintf(made, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
+  expect(tree_system_directory(made) == 0);
 }
 
-static void make_file(char path[TREE_PATH_SIZE], const char *directory, const char *name) {
-  expect(snprintf(path, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
-  expect(tree_system_file(path) == 0);
+static void make_file(char made[TREE_PATH_SIZE], const char *directory, const char *name) {
+  expect(snprintf(made, TREE_PATH_SIZE, "%s/%s", directory, name) < TREE_PATH_SIZE);
+  expect(tree_system_file(made) == 0);
 }
 
 static mayfly_directory *make_temporary(const char *scratch, unsigned flags) {
@@ -80,10 +80,9 @@ static void a_link_in_the_tree_goes_and_not_what_it_leads_to(void **state) {
   make_directory(inner, tree, "inner");
   link_in(tree, "to-directory", victim);
   link_in(inner, "to-file", file);
-  link_in(inner, "up", "../..");
+  link_in(inner, "up", "../../victim");
   link_in(inner, "to-itself", "to-itself");
-  link_in(inner, "to-nothing", "/nowhere");
-  link_in(inner, "to-root", "/");
+  link_in(inner, "to-nothing", "nowhere");
   assert_ok(mayfly_rmtree(tree, NULL));
   assert_false(tree_exists(tree));
   assert_true(tree_exists(file));
@@ -396,6 +395,33 @@ static void a_progress_that_changes_the_working_directory_does_not_matter(void *
   free(before);
 }
 
+/* Where "/" and ".." lead no further than the scratch directory. */
+static int refuses_what_is_no_name(int parent, void *scratch) {
+  const char *const paths[] = {"/", "//", "/.", "/..", ".", "..", "./", "../", "./.", "../.", "inner/..", "inner/../"};
+  mayfly_rmtree_options options = MAYFLY_RMTREE_OPTIONS_INIT;
+  (void)parent;
+  options.flags = MAYFLY_RMTREE_IGNORE_ERRORS; /* that is a mistake, and no failure to be ignored */
+  expect(chroot(scratch) == 0 && chdir("/directory") == 0);
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    expect_error(mayfly_rmtree(paths[i], NULL), MAYFLY_EINVAL, paths[i]);
+    expect_error(mayfly_rmtree(paths[i], &options), MAYFLY_EINVAL, paths[i]);
+  }
+  expect(tree_exists("/directory/inner"));
+  return 0;
+}
+
+static void a_path_without_a_name_at_its_end_is_refused(void **state) {
+  char directory[TREE_PATH_SIZE];
+  struct child child;
+  if (geteuid() != 0)
+    skip(); /* chroot(2) */
+  make_directory(directory, *state, "directory");
+  tree_directory(directory, "inner");
+  child_start(&child, refuses_what_is_no_name, *state);
+  child_expect_exit(&child, 0);
+  assert_ok(mayfly_rmtree(directory, NULL));
+}
+
 /* ---- deep ---- */
 
 enum { DEPTH = 12000, STACK = 64 * 1024, DESCRIPTORS = 64 };
@@ -499,6 +525,7 @@ int main(void) {
       test_in_scratch(names_of_any_bytes_go),
       test_in_scratch(the_working_directory_may_be_inside),
       test_in_scratch(a_relative_path_counts_from_the_working_directory),
+      test_in_scratch(a_path_without_a_name_at_its_end_is_refused),
       test_in_scratch(a_progress_that_changes_the_working_directory_does_not_matter),
       test_in_scratch(a_tree_of_twelve_thousand_levels_goes_with_little_stack_and_few_descriptors),
       test_in_scratch(names_of_255_bytes_go_three_hundred_levels_deep),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tool.c - the program mayfly(1), run as a user runs it. */
+#include "tool.h"
 #include "child.h"
 #include "meeting.h"
 #include "pattern.h"
@@ -17,148 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OK, FAILED, USAGE, CONNECTION, AUTHENTICATION }; /* what it exits with */
-
-enum { TEXT_SIZE = 8192, ARGUMENTS_MAX = 16 };
-
-struct tool {
-  const char *key;       /* MAYFLY_AUTHKEY; NULL: not set */
-  const char *directory; /* TMPDIR; NULL: as it is */
-  const char *output;    /* the file that is its standard output; NULL: `out`; "": closed */
-  struct child child;
-  FILE *in, *out, *err; /* the other ends of its standard streams */
-  char said[TEXT_SIZE]; /* by `out` and by `err`, since they were last listened to */
-  char complained[TEXT_SIZE];
-};
-
-/* ---- running it ------------------------------------------------------------------ */
-
-static const char *tool_path(void) {
-  const char *path = getenv("MAYFLY_TEST_TOOL");
-  return path == NULL ? "" : path;
-}
-
-static void set_or_unset(const char *name, const char *value) {
-  if (value != NULL)
-    setenv(name, value, 1);
-  else
-    unsetenv(name);
-}
-
-static void take_output(const char *file, int pipe_end) {
-  if (file == NULL)
-    dup2(pipe_end, STDOUT_FILENO);
-  else if (*file == '\0')
-    close(STDOUT_FILENO);
-  else
-    dup2(open(file, O_WRONLY), STDOUT_FILENO);
-}
-
-/* Whoever runs the tests may ignore signals, and what is ignored stays so. */
-static _Noreturn void execute(const struct tool *tool, const char *const *arguments, int in, int out, int err) {
-  const char *command[ARGUMENTS_MAX + 2] = {tool_path()};
-  for (int i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++)
-    command[i + 1] = arguments[i];
-  const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-  for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
-    signal(ending[i], SIG_DFL);
-  set_or_unset("MAYFLY_AUTHKEY", tool->key);
-  if (tool->directory != NULL)
-    setenv("TMPDIR", tool->directory, 1);
-  dup2(in, STDIN_FILENO);
-  dup2(err, STDERR_FILENO);
-  take_output(tool->output, out);
-  execv(command[0], (char *const *)command);
-  perror(command[0]);
-  _exit(127);
-}
-
-static void make_pipe(int ends[2]) {
-  assert_return_code(pipe2(ends, O_CLOEXEC), errno);
-}
-
-static FILE *open_end(int fd, const char *mode) {
-  FILE *stream = fdopen(fd, mode);
-  assert_non_null(stream);
-  return stream;
-}
-
-static void start_with(struct tool *tool, const char *const *arguments) {
-  int in[2], out[2], err[2], parent;
-  make_pipe(in);
-  make_pipe(out);
-  make_pipe(err);
-  if (child_fork(&tool->child, &parent) == 0)
-    execute(tool, arguments, in[0], out[1], err[1]);
-  close(in[0]);
-  close(out[1]);
-  close(err[1]);
-  tool->in = open_end(in[1], "w");
-  tool->out = open_end(out[0], "r");
-  tool->err = open_end(err[0], "r");
-}
-#define start(tool, ...) start_with(tool, (const char *const[]){__VA_ARGS__, NULL})
-
-/* The next line, without its end. */
-static const char *hear(FILE *stream, char text[TEXT_SIZE]) {
-  if (fgets(text, TEXT_SIZE, stream) == NULL)
-    fail_msg("mayfly said nothing more");
-  text[strcspn(text, "\n")] = '\0';
-  return text;
-}
-
-static const char *hear_out(struct tool *tool) {
-  return hear(tool->out, tool->said);
-}
-
-static void expect_complaint(struct tool *tool, const char *part) {
-  const char *line = hear(tool->err, tool->complained);
-  if (strstr(line, part) == NULL)
-    fail_msg("mayfly complained \"%s\", not of \"%s\"", line, part);
-}
-
-static void hear_rest(FILE *stream, char text[TEXT_SIZE]) {
-  text[fread(text, 1, TEXT_SIZE - 1, stream)] = '\0';
-  assert_true(feof(stream));
-}
-
-static void hang_up(struct tool *tool) {
-  if (tool->in != NULL)
-    fclose(tool->in);
-  if (tool->out != NULL)
-    fclose(tool->out);
-  fclose(tool->err);
-}
-
-static void end_input(struct tool *tool) {
-  assert_int_equal(fclose(tool->in), 0);
-  tool->in = NULL;
-}
-
-/* Hears it out; returns its exit status. */
-static int finish(struct tool *tool) {
-  if (tool->in != NULL)
-    end_input(tool);
-  if (tool->out != NULL)
-    hear_rest(tool->out, tool->said);
-  hear_rest(tool->err, tool->complained);
-  hang_up(tool);
-  int status = child_wait(&tool->child);
-  if (!WIFEXITED(status))
-    fail_msg("mayfly was ended by signal %d", WTERMSIG(status));
-  return WEXITSTATUS(status);
-}
-
-/* From its start to its end, with an empty standard input. */
-#define run(tool, ...) (start(tool, __VA_ARGS__), finish(tool))
-
-static void end_by(struct tool *tool, int number) {
-  child_kill(&tool->child, number);
-  hang_up(tool);
-}
-
 /* Starts `mayfly listen`; its address is in tool->said until more is heard. */
-#define start_listening(tool, ...) (start(tool, "listen", __VA_ARGS__), strdup(hear_out(tool)))
+#define start_listening(tool, ...) (start(tool, "listen", __VA_ARGS__), strdup(tool_hear_out(tool)))
 
 static char *write_file(const char *directory, const char *name, const char *content) {
   char path[SCRATCH_PATH_SIZE];
@@ -236,8 +97,8 @@ static void arguments_that_cannot_be_are_status_2_and_the_way_to_help(void **sta
   (void)state;
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     struct tool tool = {0};
-    start_with(&tool, wrong[i]);
-    assert_int_equal(finish(&tool), USAGE);
+    tool_start(&tool, wrong[i]);
+    assert_int_equal(tool_finish(&tool), USAGE);
     assert_string_equal(tool.said, "");
     assert_contains(tool.complained, "Try 'mayfly --help' or 'mayfly COMMAND --help'.\n");
   }
@@ -303,7 +164,7 @@ static void a_unix_address_can_be_listened_on_after_the_program_that_printed_it_
   printer.said[strcspn(printer.said, "\n")] = '\0';
   char *address = start_listening(&listener, printer.said);
   assert_string_equal(address, printer.said);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   remove_directory_of(address);
   free(address);
 }
@@ -327,8 +188,8 @@ static void a_message_is_printed_as_a_line(void **state) {
   assert_int_equal(run(&sender, "send", address, "hello, world"), OK);
   assert_string_equal(sender.said, "");
   assert_string_equal(sender.complained, "");
-  assert_string_equal(hear_out(&listener), "hello, world");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "hello, world");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -342,11 +203,11 @@ static void standard_input_is_one_message_whatever_is_in_it(void **state) {
     char heard[sizeof message];
     start(&sender, "send", address, from_input[i]);
     assert_int_equal(fwrite(message, 1, sizeof message - 1, sender.in), sizeof message - 1);
-    assert_int_equal(finish(&sender), OK);
+    assert_int_equal(tool_finish(&sender), OK);
     assert_int_equal(fread(heard, 1, sizeof message, listener.out), sizeof message);
     assert_memory_equal(heard, "two\nlines, a \0 and no end\n", sizeof message);
   }
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -354,10 +215,10 @@ static void an_empty_message_is_an_empty_line(void **state) {
   struct tool listener = {.directory = *state}, sender = {0};
   char *address = start_listening(&listener, NULL);
   assert_int_equal(run(&sender, "send", address), OK);
-  assert_string_equal(hear_out(&listener), "");
+  assert_string_equal(tool_hear_out(&listener), "");
   assert_int_equal(run(&sender, "send", address, ""), OK);
-  assert_string_equal(hear_out(&listener), "");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -366,7 +227,7 @@ static void options_may_follow_the_address_and_a_message_may_look_like_one(void 
   char *address = start_listening(&listener, "--echo");
   assert_int_equal(run(&sender, "send", address, "--reply", "--", "--help"), OK);
   assert_string_equal(sender.said, "--help\n");
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -375,8 +236,8 @@ static void an_echo_is_the_reply(void **state) {
   char *address = start_listening(&listener, "--echo");
   assert_int_equal(run(&sender, "send", "--reply", address, "anybody there?"), OK);
   assert_string_equal(sender.said, "anybody there?\n");
-  assert_string_equal(hear_out(&listener), "anybody there?");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "anybody there?");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -398,11 +259,11 @@ static void a_large_message_goes_there_and_back_whole(void **state) {
   pattern_fill(message, SIZE);
   start(&sender, "send", "--reply", address);
   assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
-  end_input(&sender);
+  tool_end_input(&sender);
   hear_pattern(listener.out, SIZE);
   hear_pattern(sender.out, SIZE);
-  assert_int_equal(finish(&sender), OK);
-  end_by(&listener, SIGTERM);
+  assert_int_equal(tool_finish(&sender), OK);
+  tool_end_by(&listener, SIGTERM);
   free(message);
   free(address);
 }
@@ -413,8 +274,8 @@ static void localhost_gets_a_port_that_clients_can_use(void **state) {
   assert_memory_equal(address, "127.0.0.1:", 10);
   assert_string_not_equal(address, "127.0.0.1:0");
   assert_int_equal(run(&sender, "send", address, "over TCP"), OK);
-  assert_string_equal(hear_out(&listener), "over TCP");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "over TCP");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -428,7 +289,7 @@ static void a_command_answers_each_message(void **state) {
     assert_int_equal(run(&sender, "send", "--reply", address, "hello"), OK);
     assert_string_equal(sender.said, "HELLO\n");
   }
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -441,10 +302,10 @@ static void a_large_message_goes_through_a_command(void **state) {
   pattern_fill(message, SIZE);
   start(&sender, "send", "--reply", address);
   assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
-  end_input(&sender);
+  tool_end_input(&sender);
   hear_pattern(sender.out, SIZE);
-  assert_int_equal(finish(&sender), OK);
-  end_by(&listener, SIGTERM);
+  assert_int_equal(tool_finish(&sender), OK);
+  tool_end_by(&listener, SIGTERM);
   free(message);
   free(address);
 }
@@ -456,10 +317,10 @@ static void a_command_need_not_read_nor_answer_and_its_failure_is_told(void **st
   static char message[SIZE];
   start(&sender, "send", "--reply", address);
   assert_int_equal(fwrite(message, 1, SIZE, sender.in), SIZE);
-  assert_int_equal(finish(&sender), OK);
+  assert_int_equal(tool_finish(&sender), OK);
   assert_string_equal(sender.said, "\n");
-  expect_complaint(&listener, "exited with 1");
-  end_by(&listener, SIGTERM);
+  tool_expect_complaint(&listener, "exited with 1");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -468,9 +329,9 @@ static void a_command_that_cannot_be_run_ends_its_client_only(void **state) {
   char *address = start_listening(&listener, "--exec", "/nonexistent/command");
   for (int i = 0; i < 2; i++) {
     assert_int_equal(run(&sender, "send", "--reply", address, "hello"), CONNECTION);
-    expect_complaint(&listener, "/nonexistent/command: no such file");
+    tool_expect_complaint(&listener, "/nonexistent/command: no such file");
   }
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -478,10 +339,10 @@ static void a_client_may_leave_while_its_command_runs(void **state) {
   struct tool listener = {.directory = *state}, sender = {0};
   char *address = start_listening(&listener, "--exec", "sh", "-c", "cat; echo ran >&2");
   assert_int_equal(run(&sender, "send", address, "no reply, please"), OK);
-  expect_complaint(&listener, "ran");
+  tool_expect_complaint(&listener, "ran");
   assert_int_equal(run(&sender, "send", "--reply", address, "next"), OK);
   assert_string_equal(sender.said, "next\n");
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 #endif
@@ -508,7 +369,7 @@ static void many_clients_are_served_at_once(void **state) {
   }
   for (int i = 0; i < CLIENTS; i++)
     mayfly_connection_close(clients[i]);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -526,7 +387,7 @@ static void the_others_are_served_on_when_a_client_leaves(void **state) {
       expect_from(clients[i], "still there?");
     mayfly_connection_close(clients[leaving]);
   }
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -543,7 +404,7 @@ static void a_client_that_stops_inside_a_message_holds_up_nobody(void **state) {
   expect_from(slow, "hello");
   mayfly_connection_close(slow);
   mayfly_connection_close(quick);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -553,9 +414,9 @@ static void a_peer_that_proves_nothing_holds_up_nobody(void **state) {
   char *address = start_listening(&listener, NULL);
   connect_to(address, NULL, &silent);
   assert_int_equal(run(&sender, "send", address, "through"), OK);
-  assert_string_equal(hear_out(&listener), "through");
+  assert_string_equal(tool_hear_out(&listener), "through");
   mayfly_connection_close(silent);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -567,18 +428,18 @@ static void a_broken_client_is_reported_and_dropped_and_the_listener_goes_on(voi
   char *address = start_listening(&listener, "--echo");
   connect_to(address, NULL, &broken);
   write_raw(broken, "\x80\0\0\0", 4);
-  expect_complaint(&listener, "(MAYFLY_EPROTO)");
+  tool_expect_complaint(&listener, "(MAYFLY_EPROTO)");
   assert_error(mayfly_recv_bytes(broken, SIZE_MAX, &data, &size), MAYFLY_EOF, "");
   connect_to(address, NULL, &cut);
   write_raw(cut, "\0\0\0\5he", 6);
   mayfly_connection_close(cut);
-  expect_complaint(&listener, "(MAYFLY_EPROTO)");
+  tool_expect_complaint(&listener, "(MAYFLY_EPROTO)");
   connect_to(address, NULL, &good);
   say_to(good, "good");
   expect_from(good, "good");
   mayfly_connection_close(good);
   mayfly_connection_close(broken);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -593,10 +454,10 @@ static void a_client_that_does_not_take_its_echo_is_dropped_in_the_end(void **st
   connect_to(address, NULL, &deaf);
   assert_ok(mayfly_send_bytes(deaf, message, SIZE));
   hear_pattern(listener.out, SIZE);
-  expect_complaint(&listener, "(MAYFLY_EPIPE)");
+  tool_expect_complaint(&listener, "(MAYFLY_EPIPE)");
   assert_int_equal(run(&sender, "send", "--reply", address, "next, please"), OK);
   mayfly_connection_close(deaf);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(message);
   free(address);
 }
@@ -611,11 +472,11 @@ static void a_key_is_a_files_bytes_but_for_one_newline(void **state) {
   assert_int_equal(run(&sender, "send", "--authkey-file", bare, address, "a"), OK);
   assert_int_equal(run(&sender, "send", "--authkey-file", line, address, "b"), OK);
   assert_int_equal(run(&sender, "send", "--authkey-file", lines, address, "c"), AUTHENTICATION);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
   address = start_listening(&listener, "--authkey-file", lines);
   assert_int_equal(run(&with_newline, "send", address, "d"), OK);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
   remove_file(bare);
   remove_file(line);
@@ -629,7 +490,7 @@ static void the_environments_key_counts_where_no_file_is_named(void **state) {
   assert_int_equal(run(&same, "send", address, "a"), OK);
   assert_int_equal(run(&other, "send", address, "b"), AUTHENTICATION);
   assert_int_equal(run(&other, "send", "--authkey-file", file, address, "c"), OK);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
   remove_file(file);
 }
@@ -639,10 +500,10 @@ static void the_wrong_key_is_status_4_and_the_listener_goes_on(void **state) {
   char *address = start_listening(&listener, NULL);
   assert_int_equal(run(&wrong, "send", address, "let me in"), AUTHENTICATION);
   assert_contains(wrong.complained, "(MAYFLY_EAUTH)");
-  expect_complaint(&listener, "(MAYFLY_EAUTH)");
+  tool_expect_complaint(&listener, "(MAYFLY_EAUTH)");
   assert_int_equal(run(&right, "send", address, "hello"), OK);
-  assert_string_equal(hear_out(&listener), "hello");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "hello");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -667,8 +528,8 @@ static void tcp_without_a_key_takes_any_user(void **state) {
   assert_int_equal(run(&refused, "listen", "localhost:0"), USAGE);
   char *address = start_listening(&listener, "localhost:0", "--any-user");
   assert_int_equal(run(&sender, "send", address, "anyone"), OK);
-  assert_string_equal(hear_out(&listener), "anyone");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "anyone");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -682,11 +543,11 @@ static void a_socket_is_its_owners_unless_any_user_may_come(void **state) {
   struct tool listener = {.directory = *state};
   char *address = start_listening(&listener, NULL);
   assert_int_equal(mode_of(address), 0600);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
   address = start_listening(&listener, "--any-user");
   assert_int_equal(mode_of(address), 0666);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -707,8 +568,8 @@ static void an_address_in_use_is_status_3_and_its_owner_goes_on(void **state) {
   assert_int_equal(run(&second, "listen", address), CONNECTION);
   assert_contains(second.complained, "(MAYFLY_EADDRINUSE)");
   assert_int_equal(run(&sender, "send", address, "still there?"), OK);
-  assert_string_equal(hear_out(&listener), "still there?");
-  end_by(&listener, SIGTERM);
+  assert_string_equal(tool_hear_out(&listener), "still there?");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -716,9 +577,9 @@ static void no_reply_before_the_end_is_status_3(void **state) {
   struct tool listener = {.directory = *state}, sender = {0};
   char *address = start_listening(&listener, NULL);
   start(&sender, "send", "--reply", address, "hello");
-  assert_string_equal(hear_out(&listener), "hello");
-  end_by(&listener, SIGTERM);
-  assert_int_equal(finish(&sender), CONNECTION);
+  assert_string_equal(tool_hear_out(&listener), "hello");
+  tool_end_by(&listener, SIGTERM);
+  assert_int_equal(tool_finish(&sender), CONNECTION);
   assert_string_equal(sender.said, "");
   free(address);
 }
@@ -734,7 +595,7 @@ static void a_full_standard_output_is_status_1(void **state) {
   char *address = start_listening(&listener, "--echo");
   assert_int_equal(run(&tool, "send", "--reply", address, "hello"), FAILED);
   assert_contains(tool.complained, "standard output: No space left on device");
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -744,7 +605,7 @@ static void a_closed_standard_output_is_status_1_and_nothing_is_printed_into_a_s
   assert_int_equal(run(&tool, "listen"), FAILED);
   char *address = start_listening(&listener, "--echo");
   assert_int_equal(run(&tool, "send", "--reply", address, "hello"), FAILED);
-  end_by(&listener, SIGTERM);
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 
@@ -754,7 +615,7 @@ static void a_listener_whose_reader_has_left_ends_with_status_1_and_removes_its_
   fclose(listener.out);
   listener.out = NULL;
   assert_int_equal(run(&sender, "send", address, "hello"), OK);
-  assert_int_equal(finish(&listener), FAILED);
+  assert_int_equal(tool_finish(&listener), FAILED);
   assert_contains(listener.complained, "standard output: Broken pipe");
   free(address);
 }
@@ -771,8 +632,8 @@ static void a_signal_ends_the_listener_and_leaves_nothing(void **state) {
     char *address = start_listening(&listener, i % 2 == 0 ? NULL : path);
     connect_to(address, NULL, &client);
     say_to(client, "hello");
-    assert_string_equal(hear_out(&listener), "hello");
-    end_by(&listener, ending[i / 2]);
+    assert_string_equal(tool_hear_out(&listener), "hello");
+    tool_end_by(&listener, ending[i / 2]);
     assert_true(scratch_is_empty(*state));
     mayfly_connection_close(client);
     free(address);
@@ -793,9 +654,9 @@ static void a_python_client_gets_its_echo(struct stage *stage) {
     peer_expect(&stage->python, "connected");
     peer_ask(&stage->python, "send_text hello from Python", "sent");
     peer_ask(&stage->python, "receive_text", "text hello from Python");
-    assert_string_equal(hear_out(&listener), "hello from Python");
+    assert_string_equal(tool_hear_out(&listener), "hello from Python");
     peer_ask(&stage->python, "close", "closed");
-    end_by(&listener, SIGTERM);
+    tool_end_by(&listener, SIGTERM);
     free(address);
   }
 }
@@ -819,7 +680,7 @@ static void a_python_listener_gets_a_message_and_replies(struct stage *stage) {
     peer_expect(&stage->python, "accepted");
     peer_ask(&stage->python, "receive_text", "text hello from C");
     peer_ask(&stage->python, "send_text hello, C", "sent");
-    assert_int_equal(finish(&sender), OK);
+    assert_int_equal(tool_finish(&sender), OK);
     assert_string_equal(sender.said, "hello, C\n");
     peer_ask(&stage->python, "stop_listening", "stopped");
     free(address);
@@ -831,8 +692,8 @@ static void a_python_with_the_wrong_key_is_turned_away(struct stage *stage) {
   char *address = start_listening(&listener, "--allow-md5");
   peer_tell(&stage->python, "connect %s 00", address);
   assert_contains(peer_hear(&stage->python), "raised AuthenticationError");
-  expect_complaint(&listener, "(MAYFLY_EAUTH)");
-  end_by(&listener, SIGTERM);
+  tool_expect_complaint(&listener, "(MAYFLY_EAUTH)");
+  tool_end_by(&listener, SIGTERM);
   free(address);
 }
 

@@ -4,8 +4,8 @@
 #include "test.h"
 #include <stdio.h>
 
-void tree_join(char path[TREE_PATH_SIZE], const char *directory, const char *name) {
-  assert_in_range(snprintf(path, TREE_PATH_SIZE, "%s/%s", directory, name), 1, TREE_PATH_SIZE - 1);
+void tree_join(char joined[TREE_PATH_SIZE], const char *directory, const char *name) {
+  assert_in_range(snprintf(joined, TREE_PATH_SIZE, "%s/%s", directory, name), 1, TREE_PATH_SIZE - 1);
 }
 
 static void make(const char *directory, const char *name, int (*system)(const char *path)) {

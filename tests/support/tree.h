@@ -6,7 +6,7 @@
 
 enum { TREE_PATH_SIZE = 4096 };
 
-void tree_join(char path[TREE_PATH_SIZE], const char *directory, const char *name);
+void tree_join(char joined[TREE_PATH_SIZE], const char *directory, const char *name);
 void tree_directory(const char *directory, const char *name);
 void tree_file(const char *directory, const char *name);
 int tree_exists(const char *path); /* whatever it is; a link itself */

@@ -3,6 +3,7 @@
  * nothing. MAYFLY_TEST_CROWD is how many; 10000 is what is promised, less is quick. */
 #include "child.h"
 #include "leaks.h"
+#include "limit.h"
 #include "loop.h"
 #include "raw.h"
 #include "result.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -31,15 +31,12 @@ static long crowd_size(void) {
 }
 
 /* Both processes need that many descriptors. */
-static int raise_limit(long count) {
-  struct rlimit limit;
-  assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
-  if (limit.rlim_max < (rlim_t)count + SPARE_DESCRIPTORS) {
-    print_message("skipped: only %llu descriptors may be had\n", (unsigned long long)limit.rlim_max);
-    return 0;
-  }
-  limit.rlim_cur = limit.rlim_max;
-  return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+static int raise_limit(size_t count) {
+  size_t most = limit_raise();
+  if (most >= count + SPARE_DESCRIPTORS)
+    return 1;
+  print_message("skipped: only %zu descriptors may be had\n", most);
+  return 0;
 }
 
 /* ---- the clients, in a process of their own ---- */
@@ -142,7 +139,7 @@ static void none_of_thousands_is_lost(void **state) {
   struct server server = {.open = 0};
   struct child child;
   (void)state;
-  if (!raise_limit(crowd.count))
+  if (!raise_limit((size_t)crowd.count))
     skip();
   assert_int_equal(uv_loop_init(&server.uv), 0);
   assert_ok(mayfly_uv_listen(&server.uv, NULL, NULL, &handlers, &server, &server.listener));
@@ -200,7 +197,7 @@ static void who_never_reads_costs_a_bounded_amount_and_nobody_else(void **state)
   static int slow[SLOW];
   char back[8];
   options.queue_high = HIGH;
-  if (!raise_limit(2 * SLOW))
+  if (!raise_limit((size_t)2 * SLOW))
     skip();
   loop->on_message = echo_or_flood;
   loop->on_drained = flood;

@@ -140,6 +140,68 @@ static void a_temporary_directory_inherits_nothing(void **state) {
   assert_int_equal(occurrences(text, "(A;"), 3);
 }
 
+static void expect_nobody_else(mayfly_os_fd fd) {
+  char text[1024];
+  read_back((HANDLE)fd, text, sizeof text);
+  assert_int_equal(occurrences(text, ";WD)"), 0);
+  assert_int_equal(occurrences(text, ";BU)"), 0);
+  assert_int_equal(occurrences(text, ";AU)"), 0);
+}
+
+static void expect_of_each_kind(const mayfly_temp_options *options, unsigned flags) {
+  mayfly_temp_options changed = *options;
+  mayfly_file *file;
+  mayfly_os_fd fd;
+  changed.flags = flags;
+  assert_ok(mayfly_named_temporary_file(&changed, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd));
+  expect_nobody_else(fd);
+  DWORD inherited;
+  assert_true(GetHandleInformation((HANDLE)fd, &inherited));
+  assert_int_equal(inherited & HANDLE_FLAG_INHERIT, 0);
+  assert_ok(mayfly_file_close(file));
+}
+
+static void a_temporary_file_has_no_entry_for_others(void **state) {
+  static const unsigned flags[] = {0, MAYFLY_TEMP_REOPENABLE, MAYFLY_TEMP_CRASH_SAFE};
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  mayfly_file *file;
+  mayfly_os_fd fd;
+  char *path;
+  options.dir = *state;
+  for (int i = 0; i < 3; i++)
+    expect_of_each_kind(&options, flags[i]);
+  assert_ok(mayfly_temporary_file(&options, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd));
+  expect_nobody_else(fd);
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_spooled_temporary_file(&options, 0, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd)); /* it rolls over */
+  expect_nobody_else(fd);
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_mkstemp(&options, &fd, &path));
+  expect_nobody_else(fd);
+  assert_ok(mayfly_os_fd_close(fd));
+  assert_true(DeleteFileA(path));
+  mayfly_free(path);
+  assert_ok(mayfly_cleanup());
+}
+
+static void a_temporary_file_inherits_nothing(void **state) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  mayfly_file *file;
+  mayfly_os_fd fd;
+  char text[1024];
+  skip_under_wine("a file's access list is read back without its protection and the administrators' entry");
+  options.dir = *state;
+  assert_ok(mayfly_temporary_file(&options, &file));
+  assert_ok(mayfly_file_os_fd(file, &fd));
+  read_back((HANDLE)fd, text, sizeof text);
+  assert_int_equal(occurrences(text, "D:P"), 1);
+  assert_int_equal(occurrences(text, "(A;"), 3);
+  assert_ok(mayfly_file_close(file));
+}
+
 static void what_is_opened_is_not_inherited(void **state) {
   (void)state;
   mayfly_listener *listener;
@@ -209,6 +271,38 @@ static void a_client_sends_nothing_to_a_pipe_of_another_owner(void **state) {
   LocalFree(security.lpSecurityDescriptor);
 }
 
+/* How far a server may act in the name of its client, which has said something to it. */
+static SECURITY_IMPERSONATION_LEVEL level_of_client(HANDLE pipe) {
+  SECURITY_IMPERSONATION_LEVEL level;
+  HANDLE token;
+  DWORD size;
+  char byte;
+  ReadFile(pipe, &byte, 1, &size, NULL);
+  assert_true(ImpersonateNamedPipeClient(pipe));
+  int opened = OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token);
+  RevertToSelf();
+  assert_true(opened);
+  assert_true(GetTokenInformation(token, TokenImpersonationLevel, &level, sizeof level, &size));
+  CloseHandle(token);
+  return level;
+}
+
+static void a_server_may_learn_who_its_client_is_and_not_act_in_its_name(void **state) {
+  (void)state;
+  mayfly_address address;
+  mayfly_connection *connection;
+  skip_under_wine("a server may act in its client's name, whatever the client allows");
+  assert_ok(mayfly_arbitrary_address(MAYFLY_AF_PIPE, &address));
+  HANDLE pipe = CreateNamedPipeA(address.name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE, 1, 4096, 4096, 0, NULL);
+  assert_ptr_not_equal(pipe, INVALID_HANDLE_VALUE);
+  assert_ok(mayfly_connect(&address, NULL, &connection));
+  assert_ok(mayfly_send_bytes(connection, "x", 1));
+  SECURITY_IMPERSONATION_LEVEL level = level_of_client(pipe);
+  assert_ok(mayfly_connection_close(connection));
+  CloseHandle(pipe);
+  assert_int_equal(level, SecurityIdentification);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(a_pipe_belongs_to_this_user_and_admits_nobody_else),
@@ -216,9 +310,12 @@ int main(void) {
       test(the_ends_of_a_pair_admit_nobody_else),
       test_in_scratch(a_temporary_directory_has_no_entry_for_others),
       test_in_scratch(a_temporary_directory_inherits_nothing),
+      test_in_scratch(a_temporary_file_has_no_entry_for_others),
+      test_in_scratch(a_temporary_file_inherits_nothing),
       test(what_is_opened_is_not_inherited),
       test(the_peer_of_a_pipe_is_known),
       test(a_client_sends_nothing_to_a_pipe_of_another_owner),
+      test(a_server_may_learn_who_its_client_is_and_not_act_in_its_name),
   };
   return cmocka_run_group_tests_name("windows.access", tests, NULL, NULL);
 }

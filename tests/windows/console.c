@@ -4,6 +4,7 @@
 #include "result.h"
 #include "test.h"
 #include <mayfly/mayfly.h>
+#include <stdio.h>
 
 #include "wine.h"
 
@@ -35,6 +36,7 @@ static int get_console(void) {
 }
 
 struct plan {
+  char directory[SCRATCH_PATH_SIZE]; /* where it makes a file, which nobody but the library removes */
   DWORD event;
   int clean; /* whether the library is asked to */
   int deal;  /* whether a handler of the program's own, installed later, deals with the event */
@@ -42,9 +44,12 @@ struct plan {
 
 static int get_an_event(int parent, void *context) {
   const struct plan *plan = context;
-  mayfly_listener *listener;
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  mayfly_file *file;
+  options.dir = plan->directory;
+  options.flags = MAYFLY_TEMP_REOPENABLE;
   parent_of_child = parent;
-  if (!get_console() || mayfly_listen(NULL, NULL, &listener) < 0)
+  if (!get_console() || mayfly_named_temporary_file(&options, &file) < 0)
     return 1;
   SetConsoleCtrlHandler(look_around, TRUE);
   if (plan->clean && (mayfly_cleanup_on_signals() < 0 || mayfly_cleanup_on_signals() < 0))
@@ -54,8 +59,22 @@ static int get_an_event(int parent, void *context) {
   return GenerateConsoleCtrlEvent(plan->event, 0) ? child_hear(parent) : 3; /* until it has ended this process */
 }
 
-static void start(struct child *child, struct plan plan) {
+static void start(struct child *child, const char *directory, struct plan plan) {
+  snprintf(plan.directory, sizeof plan.directory, "%s", directory);
   child_start_apart(child, get_an_event, &plan, sizeof plan);
+}
+
+static void remove_files(const char *directory) {
+  WIN32_FIND_DATAA entry;
+  char path[SCRATCH_PATH_SIZE];
+  scratch_path(path, directory, "tmp*");
+  HANDLE list = FindFirstFileA(path, &entry);
+  assert_ptr_not_equal(list, INVALID_HANDLE_VALUE);
+  do {
+    scratch_path(path, directory, entry.cFileName);
+    assert_true(DeleteFileA(path));
+  } while (FindNextFileA(list, &entry));
+  FindClose(list);
 }
 
 /* What the system ends a process with; Wine says nothing of it. */
@@ -65,24 +84,22 @@ static int usual_status(void) {
 
 static void control_c_cleans_up_and_ends_the_process_as_it_would_have(void **state) {
   struct child child;
-  (void)state;
-  start(&child, (struct plan){CTRL_C_EVENT, 1, 0});
+  start(&child, *state, (struct plan){.event = CTRL_C_EVENT, .clean = 1});
   assert_int_equal(child_hear(child.fd), 'c');
   child_expect_exit(&child, usual_status());
 }
 
 static void without_being_asked_the_library_does_nothing_at_control_c(void **state) {
   struct child child;
-  (void)state;
-  start(&child, (struct plan){CTRL_C_EVENT, 0, 0});
+  start(&child, *state, (struct plan){.event = CTRL_C_EVENT});
   assert_int_equal(child_hear(child.fd), 'n');
   child_expect_exit(&child, usual_status());
+  remove_files(*state); /* the one that is still there */
 }
 
 static void a_handler_that_deals_with_the_event_keeps_it_from_the_library(void **state) {
   struct child child;
-  (void)state;
-  start(&child, (struct plan){CTRL_C_EVENT, 1, 1});
+  start(&child, *state, (struct plan){.event = CTRL_C_EVENT, .clean = 1, .deal = 1});
   assert_int_equal(child_hear(child.fd), 'd');
   child_say(child.fd, 'e');
   child_expect_exit(&child, 'e');
@@ -90,19 +107,18 @@ static void a_handler_that_deals_with_the_event_keeps_it_from_the_library(void *
 
 static void control_break_cleans_up_too(void **state) {
   struct child child;
-  (void)state;
   skip_under_wine("of the console's events only CTRL_C comes");
-  start(&child, (struct plan){CTRL_BREAK_EVENT, 1, 0});
+  start(&child, *state, (struct plan){.event = CTRL_BREAK_EVENT, .clean = 1});
   assert_int_equal(child_hear(child.fd), 'c');
   child_expect_exit(&child, usual_status());
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(control_c_cleans_up_and_ends_the_process_as_it_would_have),
-      test(without_being_asked_the_library_does_nothing_at_control_c),
-      test(a_handler_that_deals_with_the_event_keeps_it_from_the_library),
-      test(control_break_cleans_up_too),
+      test_in_scratch(control_c_cleans_up_and_ends_the_process_as_it_would_have),
+      test_in_scratch(without_being_asked_the_library_does_nothing_at_control_c),
+      test_in_scratch(a_handler_that_deals_with_the_event_keeps_it_from_the_library),
+      test_in_scratch(control_break_cleans_up_too),
   };
   return cmocka_run_group_tests_name("windows.console", tests, NULL, NULL);
 }

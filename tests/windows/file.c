@@ -94,11 +94,11 @@ static void others_open_it_only_if_they_share_its_deletion(void **state) {
 
 static void it_is_a_temporary_file_to_the_system(void **state) {
   char path[SCRATCH_PATH_SIZE];
+  skip_under_wine("that attribute is not kept");
   mayfly_os_fd fd = make(path, *state, "file", MF_OS_FILE_DELETE_ON_CLOSE, NULL);
   FILE_BASIC_INFO information;
   assert_true(GetFileInformationByHandleEx((HANDLE)fd, FileBasicInfo, &information, sizeof information));
-  if (!is_wine())
-    assert_true((information.FileAttributes & FILE_ATTRIBUTE_TEMPORARY) != 0);
+  assert_true((information.FileAttributes & FILE_ATTRIBUTE_TEMPORARY) != 0);
   assert_ok(mf_os_fd_close(fd));
 }
 
@@ -166,7 +166,6 @@ static void it_goes_even_if_it_is_read_only(void **state) {
   struct mf_os_identity identity;
   mayfly_os_fd fd = make(path, *state, "file", 0, NULL);
   assert_ok(mf_os_file_identity(fd, &identity));
-  assert_true(identity.born_ns != 0);
   assert_ok(mf_os_fd_close(fd));
   assert_true(SetFileAttributesA(path, FILE_ATTRIBUTE_READONLY));
   assert_int_equal(mf_os_file_remove(MAYFLY_NO_FD, path, &identity), 1);
@@ -199,7 +198,7 @@ static void it_is_known_again_by_identity_alone(void **state) {
   assert_ok(mf_os_file_identity(fd, &identity));
   assert_ok(mf_os_fd_close(fd));
   another = identity;
-  another.born_ns++;
+  another.file[0]++;
   assert_error(mf_os_file_reopen(MAYFLY_NO_FD, path, &another, &fd), MAYFLY_ESTOLEN, "file");
   assert_ok(mf_os_file_reopen(MAYFLY_NO_FD, path, &identity, &fd));
   expect_content(fd, "content");

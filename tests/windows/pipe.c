@@ -163,6 +163,46 @@ static void a_shutdown_from_another_thread_ends_an_accept(void **state) {
   }
 }
 
+/* ---- threads ---- */
+
+struct visit {
+  mayfly_listener *listener;
+  mayfly_connection *connection;
+};
+
+static int accept_one(void *context) {
+  struct visit *visit = context;
+  return mayfly_accept(visit->listener, MAYFLY_FOREVER, &visit->connection);
+}
+
+/* What a thread has issued the system cancels when it ends. */
+static void a_listener_goes_on_when_the_thread_that_accepted_has_ended(void **state) {
+  mayfly_address inet = {MAYFLY_AF_INET, 0, "localhost"};
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  (void)state;
+  options.flags = MAYFLY_ENDPOINT_ANY_USER;
+  for (int family = 0; family < 2; family++) {
+    mayfly_listener *listener;
+    assert_ok(mayfly_listen(family == 0 ? NULL : &inet, &options, &listener));
+    for (int i = 0; i < 20; i++) { /* more than there are instances at a time */
+      struct visit visit = {listener, NULL};
+      struct background thread;
+      struct background_connect client;
+      const void *data;
+      size_t size;
+      background_start(&thread, accept_one, &visit);
+      background_connect(&client, mayfly_listener_address(listener), NULL);
+      background_expect_ok(&thread);
+      background_expect_ok(&client.background);
+      assert_ok(mayfly_send_bytes(client.connection, "x", 1));
+      assert_ok(mayfly_recv_bytes(visit.connection, SIZE_MAX, &data, &size));
+      assert_ok(mayfly_connection_close(client.connection));
+      assert_ok(mayfly_connection_close(visit.connection));
+    }
+    assert_ok(mayfly_listener_close(listener));
+  }
+}
+
 /* ---- wait ---- */
 
 enum { PIPES = 100, EVENTS = 80 };
@@ -478,6 +518,7 @@ int main(void) {
       test(a_send_that_runs_out_of_time_ends_sending),
       test(a_shutdown_from_another_thread_ends_whatever_blocks),
       test(a_shutdown_from_another_thread_ends_an_accept),
+      test(a_listener_goes_on_when_the_thread_that_accepted_has_ended),
       test(a_wait_over_a_hundred_pipes_and_eighty_handles_tells_which),
       test(a_wait_over_a_thousand_ends_tells_which),
       test(an_empty_message_that_a_wait_has_seen_is_received_once),

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Nothing is connected here. */
-static int fail(int result) {
+int tool_temp_failure(int result) {
   return tool_failure(result) == TOOL_USAGE ? TOOL_USAGE : TOOL_FAILED;
 }
 
@@ -21,13 +20,12 @@ int tool_tempdir(int argc, char **argv) {
     return tool_misuse("tempdir takes no arguments");
   const char *directory = mayfly_gettempdir();
   if (directory == NULL)
-    return fail(MAYFLY_ENOENT);
+    return tool_temp_failure(MAYFLY_ENOENT);
   puts(directory);
   return tool_flush();
 }
 
-/* `command` is what stands behind "--"; NULL: nothing does. */
-static int take_options(int argc, char **argv, mayfly_temp_options *taken, char ***command) {
+int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char ***command) {
   static const struct option options[] = {{"dir", required_argument, NULL, 'd'},
                                           {"prefix", required_argument, NULL, 'p'},
                                           {"suffix", required_argument, NULL, 's'},
@@ -54,11 +52,11 @@ static int take_options(int argc, char **argv, mayfly_temp_options *taken, char 
 }
 
 static int print_file(const mayfly_temp_options *options) {
-  mayfly_os_fd fd;
+  mayfly_os_fd fd = MAYFLY_NO_FD;
   char *path;
   int result = mayfly_mkstemp(options, &fd, &path);
   if (result < 0)
-    return fail(result);
+    return tool_temp_failure(result);
   mayfly_os_fd_close(fd);
   puts(path);
   mayfly_free(path);
@@ -67,23 +65,23 @@ static int print_file(const mayfly_temp_options *options) {
 
 /* The command has the file to itself, which some need to open it. */
 static int run_with_file(mayfly_temp_options *options, char **command) {
-  mayfly_file *file;
+  mayfly_file *file = NULL;
   options->flags = MAYFLY_TEMP_REOPENABLE;
   int result = mayfly_cleanup_on_signals();
   if (result == 0)
     result = mayfly_named_temporary_file(options, &file);
   if (result < 0)
-    return fail(result);
+    return tool_temp_failure(result);
   result = mayfly_file_release(file);
-  int status = result == 0 ? tool_run(command, mayfly_file_path(file)) : fail(result);
+  int status = result == 0 ? tool_run(command, mayfly_file_path(file)) : tool_temp_failure(result);
   result = mayfly_file_close(file);
-  return result == 0 ? status : fail(result);
+  return result == 0 ? status : tool_temp_failure(result);
 }
 
 int tool_file(int argc, char **argv) {
   mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
   char **command;
-  int status = take_options(argc, argv, &options, &command);
+  int status = tool_temp_options(argc, argv, &options, &command);
   if (status != TOOL_OK)
     return status;
   return command != NULL ? run_with_file(&options, command) : print_file(&options);

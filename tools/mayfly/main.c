@@ -14,13 +14,16 @@ static int print_version(int argc, char **argv);
 static const char general_help[] =
     "Usage: mayfly COMMAND [ARGUMENT]...\n"
     "Messages between processes, as Python's multiprocessing.connection has them, and\n"
-    "temporary files, as its tempfile has them.\n"
+    "temporary files and directories, as its tempfile has them.\n"
     "\n"
     "  mayfly address [unix|inet|pipe]  print an address that nobody has yet\n"
     "  mayfly listen [ADDRESS]          print the messages that clients send\n"
     "  mayfly send ADDRESS [MESSAGE]    send a message\n"
     "  mayfly tempdir                   print the directory for temporary files\n"
     "  mayfly file [-- COMMAND...]      make a temporary file, or run COMMAND with one\n"
+    "  mayfly dir [-- COMMAND...]       make a temporary directory, or run COMMAND with one\n"
+    "  mayfly rm PATH...                remove directories with all that is in them\n"
+    "  mayfly sweep [DIR]               remove what killed processes have left\n"
     "  mayfly COMMAND --help            say more about a command\n"
     "  mayfly --version                 print the version\n"
     "\n"
@@ -73,6 +76,37 @@ static const char file_help[] = "Usage: mayfly file [OPTION]... [-- COMMAND [ARG
                                 "      --suffix SUFFIX  what the name ends with\n"
                                 "      --help           print this\n";
 
+static const char directory_help[] =
+    "Usage: mayfly dir [OPTION]... [-- COMMAND [ARGUMENT]...]\n"
+    "Make a temporary directory that only you may enter, and print its path; it is yours\n"
+    "to remove. With a COMMAND: run it, with the path as MAYFLY_PATH in its environment\n"
+    "and in the place of each {} in its arguments, and remove the directory with all that\n"
+    "is in it when it ends. Signals are passed on to it. The exit status is the command's,\n"
+    "126 if it can't be run, 127 if there is no such command, 128 + the signal that ended\n"
+    "it.\n"
+    "\n"
+    "      --dir DIR        where, instead of what mayfly tempdir prints\n"
+    "      --prefix PREFIX  what the name begins with, instead of tmp\n"
+    "      --suffix SUFFIX  what the name ends with\n"
+    "      --help           print this\n";
+
+static const char remove_help[] =
+    "Usage: mayfly rm PATH...\n"
+    "Remove directories with all that is in them, however deep. No link is followed,\n"
+    "whatever others do meanwhile; a PATH that is a link, or a file, is left. Permissions\n"
+    "that keep their owner out are put right. What can't be removed is left, the rest is\n"
+    "removed all the same. On a terminal, long work shows how far it is.\n"
+    "\n"
+    "      --help  print this\n";
+
+static const char sweep_help[] =
+    "Usage: mayfly sweep [DIR]\n"
+    "Remove what your killed processes have left in DIR, or else in what mayfly tempdir\n"
+    "prints: the directories .mayfly-* of the library, and not those whose process lives.\n"
+    "Print how many there were.\n"
+    "\n"
+    "      --help  print this\n";
+
 static const char listen_help[] =
     "Usage: mayfly listen [OPTION]... [ADDRESS] [--exec COMMAND [ARGUMENT]...]\n"
     "Listen on ADDRESS, or on one that nobody has. The first line printed is the\n"
@@ -102,13 +136,11 @@ static const struct command {
   const char *help;
   int (*run)(int argc, char **argv);
 } commands[] = {
-    {"address", address_help, tool_address},
-    {"listen", listen_help, tool_listen},
-    {"send", send_help, tool_send},
-    {"tempdir", tempdir_help, tool_tempdir},
-    {"file", file_help, tool_file},
-    {"--help", general_help, print_help},
-    {"--version", general_help, print_version},
+    {"address", address_help, tool_address}, {"listen", listen_help, tool_listen},
+    {"send", send_help, tool_send},          {"tempdir", tempdir_help, tool_tempdir},
+    {"file", file_help, tool_file},          {"dir", directory_help, tool_directory},
+    {"rm", remove_help, tool_remove},        {"sweep", sweep_help, tool_sweep},
+    {"--help", general_help, print_help},    {"--version", general_help, print_version},
 };
 
 static int print_help(int argc, char **argv) {

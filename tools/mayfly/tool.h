@@ -3,6 +3,8 @@
 #ifndef TOOL_H
 #define TOOL_H
 
+#include <mayfly/tempfile.h>
+
 /* What a command returns, and up to TOOL_AUTHENTICATION what the program exits with. */
 enum {
   TOOL_OK,
@@ -16,10 +18,23 @@ enum {
 
 /* The commands. argv[0] is the program's name, the command's own arguments follow. */
 int tool_address(int argc, char **argv);
+int tool_directory(int argc, char **argv);
 int tool_file(int argc, char **argv);
 int tool_listen(int argc, char **argv);
+int tool_remove(int argc, char **argv);
 int tool_send(int argc, char **argv);
+int tool_sweep(int argc, char **argv);
 int tool_tempdir(int argc, char **argv);
+
+/* --dir, --prefix, --suffix, and what stands behind "--", NULL if nothing does; TOOL_OK, or what the command returns.
+ */
+int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char ***command);
+
+/* tool_failure() where nothing is connected. */
+int tool_temp_failure(int result);
+
+/* Nonzero: somebody looks at standard error. Each system has its own. */
+int tool_is_watched(void);
 
 /* Runs the user's COMMAND, in whose arguments "{}" stands for `path`, which is also its MAYFLY_PATH. Signals that are
  * sent to us meanwhile are passed on to it. TOOL_RAN and what it exited with, as a shell tells it. */

@@ -19,9 +19,12 @@ static wchar_t *widen(const char *text) {
   return wide;
 }
 
-/* As the C runtime of the command takes it apart again: a backslash counts only before a quotation mark. */
+/* As the C runtime of the command takes it apart again: a backslash counts only before a quotation mark. What needs no
+ * quotation marks has none, since cmd takes them for a part of its commands. */
 static char *append_quoted(char *end, const char *argument) {
   size_t backslashes = 0;
+  if (*argument != '\0' && strpbrk(argument, " \t\n\v\"") == NULL)
+    return end + strlen(strcpy(end, argument));
   *end++ = '"';
   for (; *argument != '\0'; argument++) {
     backslashes = *argument == '\\' ? backslashes + 1 : *argument == '"' ? backslashes : 0;
