@@ -92,6 +92,7 @@ int mf_posix_blocking(int fd) {
 
 /* ---- real pipes ---- */
 
+/* To `most` bytes at the most; how many there are then. */
 static size_t shorten(struct iovec *pieces, int *count, size_t most) {
   size_t size = 0;
   for (int i = 0; i < *count; i++) {

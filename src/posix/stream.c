@@ -58,7 +58,7 @@ int mf_os_stream_keeps_messages(const mf_os_stream *stream) {
 
 /* ---- adopting ---- */
 
-/* AF_UNSPEC: it is a real pipe. */
+/* AF_UNSPEC: a real pipe. */
 static int learn_family(int fd, int *family) {
   struct sockaddr_storage own = {0};
   struct stat status;
@@ -116,12 +116,11 @@ int mf_os_stream_adopt(mayfly_os_fd fd, int readable, int writable, mf_os_stream
 
 /* ---- reading ---- */
 
-/* 1: go on. */
 static int await(const mf_os_stream *stream, short events, int64_t deadline, const char *what) {
   int ready = deadline <= 0 && !is_pipe(stream) ? 0 : mf_posix_wait(stream->fd, events, deadline);
   if (ready == 0)
     return mf_fail(MAYFLY_ETIMEDOUT, "%s descriptor %d: the time ran out", what, stream->fd);
-  return ready;
+  return ready < 0 ? ready : 0;
 }
 
 /* What comes before an attempt. 0: make it. */
@@ -130,18 +129,15 @@ static int prepare(const mf_os_stream *stream, short events, int64_t deadline, c
     return canceled(stream, what);
   if (!is_pipe(stream) || deadline == MF_OS_NEVER)
     return 0;
-  int result = await(stream, events, deadline, what);
-  return result < 0 ? result : 0;
+  return await(stream, events, deadline, what);
 }
 
 /* What a read that gave no bytes, but `count`, has told. 0: try again. */
 static int no_bytes(const mf_os_stream *stream, ssize_t count, int64_t deadline) {
   if (count < 0 && errno == EINTR)
     return 0;
-  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-    int result = await(stream, POLLIN, deadline, "receive on");
-    return result < 0 ? result : 0;
-  }
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return await(stream, POLLIN, deadline, "receive on");
   if (count < 0)
     return mf_posix_fail("receive on descriptor %d", stream->fd);
   if (atomic_load(&stream->shut))
@@ -224,10 +220,8 @@ static int send_failed(const mf_os_stream *stream) {
 static int nothing_sent(const mf_os_stream *stream, int64_t deadline) {
   if (errno == EINTR)
     return 0;
-  if (errno == EAGAIN || errno == EWOULDBLOCK) {
-    int result = await(stream, POLLOUT, deadline, "send on");
-    return result < 0 ? result : 0;
-  }
+  if (errno == EAGAIN || errno == EWOULDBLOCK)
+    return await(stream, POLLOUT, deadline, "send on");
   return send_failed(stream);
 }
 
@@ -296,8 +290,7 @@ static int check_carries(const mf_os_stream *stream, const char *what) {
   return 0;
 }
 
-#ifdef __APPLE__ /* where a descriptor is lost if its sender closes the socket too early: Python acknowledges it there \
-                  */
+#ifdef __APPLE__ /* whose kernel may lose a descriptor that its sender closes at once: so Python acknowledges it */
 
 static int acknowledge(const mf_os_stream *stream) {
   return send(stream->fd, "A", 1, 0) == 1 ? 0 : mf_posix_fail("receive a descriptor on descriptor %d", stream->fd);
@@ -397,13 +390,11 @@ int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd
   struct iovec piece = {&byte, 1};
   int flags = MSG_CMSG_CLOEXEC | (deadline == MF_OS_NEVER ? 0 : MSG_DONTWAIT);
   int result = check_carries(stream, "receive a descriptor on");
-  while (result == 0 && made < 0) {
+  while (result == 0 && made < 0 && (result = prepare(stream, POLLIN, deadline, "receive on")) == 0) {
     struct msghdr message = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room};
-    result = prepare(stream, POLLIN, deadline, "receive on");
-    ssize_t count = result == 0 ? recvmsg(stream->fd, &message, flags) : 0;
-    if (result == 0)
-      result = count == 1 ? take_descriptor(stream, &message, byte, &made) : no_bytes(stream, count, deadline);
+    ssize_t count = recvmsg(stream->fd, &message, flags);
+    result = count == 1 ? take_descriptor(stream, &message, byte, &made) : no_bytes(stream, count, deadline);
   }
   if (result == 0)
     *fd = made;

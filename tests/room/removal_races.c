@@ -26,7 +26,7 @@ enum { FILES = 2 };
 struct scene {
   const char *scratch;
   char victim[TREE_PATH_SIZE], tree[TREE_PATH_SIZE];
-  char swapped[TREE_PATH_SIZE], aside[TREE_PATH_SIZE]; /* a directory of the tree, and where it is put meanwhile */
+  char swapped[TREE_PATH_SIZE], aside[TREE_PATH_SIZE]; /* one of the tree, and its place beside meanwhile */
 };
 
 static const char *const levels[] = {"tree", "tree/one", "tree/one/two", "tree/one/two/three"};
@@ -50,7 +50,6 @@ static void fill(const char *directory) {
 static void make_victim(struct scene *scene, const char *scratch) {
   scene->scratch = scratch;
   join(scene->victim, scratch, "victim");
-  join(scene->aside, scratch, "aside");
   join(scene->tree, scratch, "tree");
   expect(tree_system_directory(scene->victim) == 0);
   fill(scene->victim);
@@ -61,6 +60,7 @@ static void make_victim(struct scene *scene, const char *scratch) {
 static void make_tree(struct scene *scene, int level, mode_t mode) {
   char path[TREE_PATH_SIZE];
   join(scene->swapped, scene->scratch, levels[level]);
+  expect(snprintf(scene->aside, sizeof scene->aside, "%.4000s-aside", scene->swapped) > 0);
   for (int i = 0; i < LEVELS; i++) {
     join(path, scene->scratch, levels[i]);
     expect(tree_system_directory(path) == 0);

@@ -145,7 +145,7 @@ static void read_only_is_not_in_the_way(void **state) {
 }
 
 static void a_tree_deeper_than_what_is_kept_open_goes(void **state) {
-  enum { LEVELS = 300 };
+  enum { LEVELS = 150 };
   char path[LONG_PATH_SIZE], level[LONG_PATH_SIZE];
   make_directory(path, *state, "top");
   strcpy(level, path);
