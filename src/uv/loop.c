@@ -151,10 +151,10 @@ void mf_uv_loop_batch(struct mf_uv_loop *loop) {
 static void on_prepare(uv_prepare_t *prepare) {
   struct mf_uv_loop *loop = prepare->data;
   struct mf_uv_link now;
+  uv_idle_stop(&loop->idle); /* also where whoever started it has been closed meanwhile */
   if (mf_uv_link_is_alone(&loop->ready))
     return;
   loop->batches = loop->pending = 0;
-  uv_idle_stop(&loop->idle);
   now = loop->ready;
   now.prev->next = now.next->prev = &now;
   mf_uv_link_init(&loop->ready);
