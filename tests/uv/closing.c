@@ -133,6 +133,29 @@ static void closed_may_connect_anew(void **state) {
   loop_run_until(loop, loop->count >= 5 && loop->ends[loop->count - 1]->closed);
 }
 
+static void pause_and_resume(struct end *end) {
+  mayfly_uv_pause(end->connection);
+  mayfly_uv_resume(end->connection);
+}
+
+static void pausing_and_resuming_one_that_is_closing_is_nothing(void **state) {
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  struct end *end = loop->accepted;
+  mayfly_uv_pause(end->connection);
+  close(raw);
+  while (mayfly_uv_send(end->connection, "gone?", 5) != MAYFLY_EPIPE)
+    loop_turn(loop);
+  end->on_closed = pause_and_resume;
+  loop_close(end, 0);
+  pause_and_resume(end);
+  loop_run_until(loop, end->closed);
+  assert_closed(end, 0, "");
+  loop_turn(loop);
+}
+
 /* ---- before it is open ---- */
 
 static void closing_at_once_comes_from_the_loop(void **state) {
@@ -354,6 +377,7 @@ int main(void) {
       test_on_loop(an_answer_before_a_close_that_flushes_is_sent),
       test_on_loop(a_loop_whose_connection_sent_and_closed_waits_again),
       test_on_loop(closed_may_connect_anew),
+      test_on_loop(pausing_and_resuming_one_that_is_closing_is_nothing),
       test_on_loop(closing_at_once_comes_from_the_loop),
       test_on_loop(closing_while_a_host_is_resolved),
       test_on_loop(closing_inside_the_handshake),
