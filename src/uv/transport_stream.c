@@ -14,10 +14,11 @@ struct writing {
   size_t size;
 };
 
-/* libuv's numbers are ours, where we have them. The words say what was tried. */
+/* libuv's numbers are ours, where we have them; on Windows it calls it an end that a send found nobody. The words say
+ * what was tried. */
 static int uv_failed(int number, const char *what) {
   static const int known[] = {MAYFLY_ECONNRESET, MAYFLY_EPIPE, MAYFLY_ENOMEM, MAYFLY_ETIMEDOUT, MAYFLY_ECONNABORTED};
-  int code = number == UV_ENOBUFS ? MAYFLY_ENOMEM : MAYFLY_EIO;
+  int code = number == UV_ENOBUFS ? MAYFLY_ENOMEM : number == UV_EOF ? MAYFLY_EPIPE : MAYFLY_EIO;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i] == number)
       code = number;

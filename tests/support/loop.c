@@ -145,7 +145,7 @@ void loop_listen(struct loop *loop, mayfly_family family, const mayfly_endpoint_
     all = *options;
   if (family == MAYFLY_AF_INET && all.authkey == NULL)
     all.flags |= MAYFLY_ENDPOINT_ANY_USER;
-  assert_ok(mayfly_arbitrary_address(family, &address));
+  assert_ok(mayfly_arbitrary_address(family == MAYFLY_AF_INET ? family : mayfly_default_family(), &address));
   assert_ok(mayfly_uv_listen(&loop->uv, &address, &all, &loop_handlers, &loop->first, &loop->listener));
 }
 
@@ -169,9 +169,13 @@ mayfly_uv_stats loop_stats(const struct loop *loop) {
   return stats;
 }
 
+/* On Windows what has been said arrives a moment later. */
 void loop_turn(struct loop *loop) {
-  for (int i = 0; i < 3; i++)
+  int is_late = mayfly_default_family() == MAYFLY_AF_PIPE;
+  for (int i = 0; i < (is_late ? 10 : 3); i++) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
+    uv_sleep(is_late ? 2 : 0);
+  }
 }
 
 void loop_echo(struct end *end, const void *data, size_t size) {

@@ -64,7 +64,8 @@ int loop_teardown(void **state);
 #define loop_run_tests(tests)  cmocka_run_group_tests(tests, loop_warm_up, NULL)
 int loop_warm_up(void **state);
 
-/* On an arbitrary address; keyless but for the options, and MAYFLY_ENDPOINT_ANY_USER over AF_INET. */
+/* On an arbitrary address, of AF_INET or of the system's own family; keyless but for the options, and
+ * MAYFLY_ENDPOINT_ANY_USER over AF_INET. */
 void loop_listen(struct loop *loop, mayfly_family family, const mayfly_endpoint_options *options);
 const mayfly_address *loop_address(const struct loop *loop);
 struct end *loop_connect(struct loop *loop, const mayfly_endpoint_options *options); /* to that listener */

@@ -367,6 +367,22 @@ static void a_full_listener_is_given_up_when_the_time_is_over(void **state) {
   unlink(address.name);
 }
 
+static void closing_while_a_full_listener_is_waited_for(void **state) {
+  struct loop *loop = *state;
+  struct end *clients[4];
+  mayfly_address address;
+  assert_ok(mayfly_arbitrary_address(MAYFLY_AF_UNIX, &address));
+  int listening = raw_listen(&address, 1);
+  for (int i = 0; i < 4; i++)
+    clients[i] = loop_connect_to(loop, &address, NULL);
+  uv_run(&loop->uv, UV_RUN_NOWAIT);
+  loop_close(clients[3], 0);
+  loop_run_until(loop, clients[3]->closed);
+  assert_closed(clients[3], 0, "");
+  close(listening);
+  unlink(address.name);
+}
+
 /* ---- arguments ---- */
 
 static void arguments_that_cannot_be_are_named(void **state) {
@@ -436,6 +452,7 @@ int main(void) {
       test_on_loop(a_name_is_resolved_and_its_ipv4_address_tried_first),
       test_on_loop(a_full_listener_is_tried_again),
       test_on_loop(a_full_listener_is_given_up_when_the_time_is_over),
+      test_on_loop(closing_while_a_full_listener_is_waited_for),
       test_on_loop(arguments_that_cannot_be_are_named),
       test_on_loop(statistics_of_an_older_and_a_newer_program),
   };
