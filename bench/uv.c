@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define MEASURE(server)                                                                                                \
+#define MEASURE(server, measure)                                                                                       \
   static struct bench_cost measure_##server(const void *work, long count) {                                            \
-    return served_measure(served_##server, work, count);                                                               \
+    return measure(served_##server, work, count);                                                                      \
   }
-MEASURE(epoll)
-MEASURE(mayfly)
-MEASURE(by_hand)
+MEASURE(epoll, served_measure)
+MEASURE(mayfly, served_measure)
+MEASURE(by_hand, served_measure)
 
 static void rows_of_round_trips(void) {
   static const int clients[] = {1, 100, 1000, 10000};
@@ -26,6 +26,21 @@ static void rows_of_round_trips(void) {
     bench_row(name, 0, measure_epoll, measure_by_hand, &work);
   }
 }
+
+#ifdef WITH_OTHERS
+MEASURE(nng, served_measure_apart)
+MEASURE(zeromq, served_measure_apart)
+
+static void rows_of_others(void) {
+  const struct served work = {SERVED_ECHO, 100, 64};
+  bench_row("loop: round trip 64 B, 100 connections, nng", 0, measure_epoll, measure_nng, &work);
+  bench_row("loop: round trip 64 B, 100 connections, ZeroMQ", 0, measure_epoll, measure_zeromq, &work);
+}
+#else
+static void rows_of_others(void) {
+  puts("| nng, ZeroMQ: not found when this was built | | | | | | | | | |");
+}
+#endif
 
 static void row(const char *name, double target, struct served work) {
   bench_row(name, target, measure_epoll, measure_mayfly, &work);
@@ -44,6 +59,7 @@ int main(void) {
   signal(SIGPIPE, SIG_IGN); /* which libuv by hand raises */
   bench_head();
   rows_of_round_trips();
+  rows_of_others();
   row("loop: stream of 64 B, received", 1.10, (struct served){SERVED_SINK, 1, 64});
   row("loop: stream of 64 B, sent (target: 12 ns a message over)", 0, (struct served){SERVED_SOURCE, 1, 64});
   row("loop: echo of 1 MiB", 1.15, (struct served){SERVED_ECHO, 1, 1 << 20});

@@ -263,7 +263,8 @@ MAYFLY_API int mayfly_file_rolled(const mayfly_file *file);
 MAYFLY_API const char *mayfly_file_path(const mayfly_file *file);
 
 /* The descriptor, borrowed until the file is closed, released or persisted; a spooled file rolls over first. The
- * position is put on it now; afterwards the two part. Stands for fileno(). */
+ * position is put on it now; afterwards the two part (on Windows every read and write of ours moves the descriptor's).
+ * Stands for fileno(). */
 MAYFLY_API int mayfly_file_os_fd(mayfly_file *file, mayfly_os_fd *fd);
 
 /* A FILE on a duplicate of the descriptor, which lives until you fclose() it, whatever becomes of `file`; a spooled
@@ -303,7 +304,8 @@ MAYFLY_API int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd);
 /* The modes that are no bits of chmod(2). For the owner only: 0600, of a directory 0700; on Windows the owner's own
  * access list. */
 #define MAYFLY_MODE_PRIVATE      0
-/* What open(2) or mkdir(2) gives: 0666 or 0777 less the umask; on Windows the directory's access list. */
+/* What open(2) or mkdir(2) gives: 0666 or 0777 less the umask; on Windows the directory's access list. (Of the bits of
+ * chmod(2) only the owner's write counts there: without it a file is read-only.) */
 #define MAYFLY_MODE_NEW          (-1)
 
 /* Gives the file the lasting name `path`, at once and whole, or not at all: who looks finds what was there before or
@@ -339,7 +341,8 @@ typedef struct mayfly_directory mayfly_directory;
 
 /* Makes a directory as mayfly_mkdtemp() does, which is removed with all that is in it by mayfly_directory_close(), or
  * at exit. Flags: MAYFLY_TEMP_KEEP, MAYFLY_TEMP_IGNORE_CLEANUP_ERRORS, MAYFLY_TEMP_CRASH_SAFE. `options` NULL: all
- * defaults. It holds one descriptor. *directory is yours (mayfly_directory_close()). Stands for TemporaryDirectory.
+ * defaults. It holds one descriptor; on Windows nobody else can remove or rename it then. *directory is yours
+ * (mayfly_directory_close()). Stands for TemporaryDirectory.
  *
  * As mayfly_mkdtemp(), and MAYFLY_ECANCELED: this process is ending. */
 MAYFLY_API int mayfly_temporary_directory(const mayfly_temp_options *options, mayfly_directory **directory);
@@ -350,9 +353,9 @@ MAYFLY_API const char *mayfly_directory_path(const mayfly_directory *directory);
 
 /* Makes it a lasting directory, at once or not at all: gives it the name `path`, with `mode` before anybody sees it
  * there (MAYFLY_MODE_PRIVATE, MAYFLY_MODE_NEW or the bits of chmod(2)), and looks after it no longer. What is in it
- * keeps its modes. An empty directory at `path` is replaced. Flags: MAYFLY_PERSIST_NOREPLACE, MAYFLY_PERSIST_SYNC (the
- * directory and its new name; files in it are the caller's to sync). Afterwards its path is the new one, and
- * mayfly_directory_close() only frees. Python has no such function.
+ * keeps its modes. An empty directory at `path` is replaced (on Windows: removed first). Flags:
+ * MAYFLY_PERSIST_NOREPLACE, MAYFLY_PERSIST_SYNC (the directory and its new name; files in it are the caller's to sync).
+ * Afterwards its path is the new one, and mayfly_directory_close() only frees. Python has no such function.
  *
  * On failure it is what it was, mode included, and vanishes as before. MAYFLY_EINVAL: NULL, a flag or a mode that is
  * none; or it was removed or made to last already, or is the parent process's. MAYFLY_EEXIST: something has the name,

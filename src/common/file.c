@@ -196,6 +196,8 @@ static int check_range(const char *function, const void *data, size_t size, int6
 }
 
 static int64_t read_at(const mayfly_file *file, void *buffer, size_t size, int64_t offset) {
+  if (size > (uint64_t)(INT64_MAX - offset)) /* which is behind any end, and to the system an error */
+    size = (size_t)(INT64_MAX - offset);
   if (file->in_memory)
     return (int64_t)mf_spool_read_at(&file->spool, buffer, size, offset);
   return size == 0 ? 0 : say_which(file, mf_os_file_read_at(file->named.fd, buffer, size, offset));

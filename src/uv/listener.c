@@ -15,6 +15,7 @@ struct mayfly_uv_listener {
   struct mf_uv_origin *origin;
   struct mf_uv_link openings; /* the oldest first */
   struct mf_uv_alarm rest;    /* out of descriptors, or of memory */
+  mf_os_stream *kept;         /* accepted, and then there was none left to go on with; NULL: nobody */
   void *data;
   void (*closed)(void *data);
   int closing;
@@ -41,46 +42,49 @@ static int make_opening(mayfly_uv_listener *listener, mayfly_uv_connection *conn
   if (listener->origin->stats.opening == (uint64_t)listener->at.endpoint.options.opening_max)
     displace_oldest(listener);
   mf_uv_link_put(&listener->openings, &connection->place.opening->siblings);
+  mf_uv_opening_begin(connection);
   return 0;
 }
 
+/* The stream is taken over, but on failure. */
 static int begin(mayfly_uv_listener *listener, mayfly_uv_connection *connection, mf_os_stream *stream) {
-  int result = mf_uv_transport_open(connection, stream);
+  int result = make_opening(listener, connection);
+  if (result == 0)
+    result = mf_uv_transport_open(connection, stream);
   if (result < 0) {
-    mf_os_stream_close(stream);
+    mf_uv_connection_close(connection, result);
     return result;
   }
-  result = make_opening(listener, connection);
-  if (result < 0)
-    return result;
-  if ((connection->flags & MF_UV_OPENING) != 0) {
-    mf_uv_opening_begin(connection);
+  if ((connection->flags & MF_UV_OPENING) != 0)
     mf_uv_opening_prove(connection, MF_HANDSHAKE_SERVER);
-  } else
+  else
     mf_uv_connection_open(connection);
   return 0;
 }
 
-/* What fails for one peer while it is made is for want of descriptors or memory. */
-static int take_in(mayfly_uv_listener *listener, mf_os_stream *stream) {
+static int let_in(mayfly_uv_listener *listener, mf_os_stream *stream, const mayfly_peer *peer) {
   mayfly_uv_connection *connection = NULL;
+  int result = mf_uv_connection_new(listener->origin, &connection);
+  if (result < 0)
+    return result;
+  listener->origin->references++;
+  listener->origin->loop->users++;
+  mayfly_uv_connection_set_data(connection, listener->data);
+  connection->peer = *peer;
+  return begin(listener, connection, stream);
+}
+
+/* MAYFLY_EMFILE, MAYFLY_ENOMEM: the stream is still there, and tried again later. Another failure is the peer's own. */
+static int take_in(mayfly_uv_listener *listener, mf_os_stream *stream) {
   mayfly_peer peer;
   mf_os_stream_peer(stream, &peer);
   int refused = mf_endpoint_admit_client(&listener->at.endpoint, &peer) < 0;
   listener->origin->stats.refused_peer += (uint64_t)refused;
-  int result = refused ? 0 : mf_uv_connection_new(listener->origin, &connection);
-  if (refused || result < 0) {
-    mf_os_stream_close(stream);
+  int result = refused ? MAYFLY_EPEER : let_in(listener, stream, &peer);
+  if (result == 0 || result == MAYFLY_EMFILE || result == MAYFLY_ENOMEM)
     return result;
-  }
-  listener->origin->references++;
-  listener->origin->loop->users++;
-  mayfly_uv_connection_set_data(connection, listener->data);
-  connection->peer = peer;
-  result = begin(listener, connection, stream);
-  if (result < 0)
-    mf_uv_connection_close(connection, result);
-  return result;
+  mf_os_stream_close(stream);
+  return 0;
 }
 
 /* ---- many ---- */
@@ -90,27 +94,42 @@ static void rest(mayfly_uv_listener *listener) {
   mf_uv_soon_set(listener->origin->loop, &listener->rest, REST_US);
 }
 
-static void on_ready(struct mf_uv_watch *watch) {
-  mayfly_uv_listener *listener = MF_UV_OF(watch, mayfly_uv_listener, watch);
+/* The one that is kept first. MAYFLY_EAGAIN: nobody is waiting. */
+static int next_peer(mayfly_uv_listener *listener, mf_os_stream **stream) {
+  mayfly_address from;
+  if (listener->kept == NULL)
+    return mf_os_accept(listener->at.os, stream, &from);
+  *stream = listener->kept;
+  listener->kept = NULL;
+  return 0;
+}
+
+static void take_all_in(mayfly_uv_listener *listener) {
   for (int i = 0; i < ACCEPTS_MAX && !listener->closing; i++) {
-    mf_os_stream *stream;
-    mayfly_address from;
-    int result = mf_os_accept(listener->at.os, &stream, &from);
+    mf_os_stream *stream = NULL;
+    int result = next_peer(listener, &stream);
     if (result == MAYFLY_EAGAIN)
       return;
     if (result == 0)
       result = take_in(listener, stream);
     if (result < 0) {
+      listener->kept = stream;
       rest(listener);
       return;
     }
   }
 }
 
+static void on_ready(struct mf_uv_watch *watch) {
+  take_all_in(MF_UV_OF(watch, mayfly_uv_listener, watch));
+}
+
 static void end_rest(struct mf_uv_alarm *alarm) {
   mayfly_uv_listener *listener = MF_UV_OF(alarm, mayfly_uv_listener, rest);
   if (mf_uv_watch_start(&listener->watch) < 0)
     rest(listener);
+  else if (listener->kept != NULL)
+    take_all_in(listener);
 }
 
 /* ---- its end ---- */
@@ -136,6 +155,8 @@ void mayfly_uv_listener_close(mayfly_uv_listener *listener, void (*closed)(void 
   mf_uv_alarm_cancel(listener->origin->loop, &listener->rest);
   while (!mf_uv_link_is_alone(&listener->openings))
     mf_uv_connection_close(oldest(listener)->connection, MAYFLY_ECANCELED);
+  if (listener->kept != NULL)
+    mf_os_stream_close(listener->kept);
   mf_uv_watch_close(&listener->watch);
   mf_listening_stop(&listener->at);
 }

@@ -469,9 +469,11 @@ static DWORD open_path(HANDLE top, const wchar_t *path, size_t size, HANDLE *ope
     DWORD error = open_at(from, path, part, HOLD, MF_WIN32_SHARE_ALL, &next);
     if (from != top)
       CloseHandle(from);
-    if (error != 0 || part == size) {
-      *opened = next;
+    if (error != 0)
       return error;
+    if (part == size) {
+      *opened = next;
+      return 0;
     }
     from = next;
     path += part + 1;

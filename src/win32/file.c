@@ -434,7 +434,7 @@ int mf_os_file_parent(const char *path, mayfly_os_fd *directory) {
 /* What the system gives to something new in the directory that `path` is about to lie in: such a thing is made, and
  * goes with its handle. LocalFree() ends the descriptor. */
 static DWORD inherited(const wchar_t *path, int container, PSECURITY_DESCRIPTOR *descriptor) {
-  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_TEMPORARY, MF_WIN32_SHARE_ALL,
+  const struct mf_win32_new how = {NULL, READ_CONTROL | DELETE, FILE_ATTRIBUTE_NORMAL, MF_WIN32_SHARE_ALL,
                                    FILE_DELETE_ON_CLOSE | (container ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE)};
   enum { NAME_SIZE = 32 };
   size_t parent = (size_t)(wcsrchr(path, L'\\') - path) + 1;

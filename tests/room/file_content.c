@@ -94,7 +94,12 @@ static void seeks(mayfly_file *file) {
   assert_int_equal(mayfly_file_seek(file, 4, SEEK_CUR), 4);
   assert_int_equal(mayfly_file_seek(file, 90, SEEK_END), 100);
   assert_int_equal(mayfly_file_tell(file), 100);
+  char buffer[8];
   assert_int_equal(mayfly_file_seek(file, INT64_MAX, SEEK_SET), INT64_MAX);
+  assert_int_equal(mayfly_file_read(file, buffer, sizeof buffer), 0);
+  assert_int_equal(mayfly_file_readline(file, buffer, sizeof buffer), 0);
+  assert_int_equal(mayfly_file_seek(file, INT64_MAX - 4, SEEK_SET), INT64_MAX - 4);
+  assert_int_equal(mayfly_file_read(file, buffer, sizeof buffer), 0);
   assert_int_equal(mayfly_file_seek(file, 4, SEEK_SET), 4);
   assert_error(mayfly_file_seek(file, -1, SEEK_SET), MAYFLY_EINVAL, "-1 from 0");
   assert_error(mayfly_file_seek(file, -5, SEEK_CUR), MAYFLY_EINVAL, "-5 from 4");

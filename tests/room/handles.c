@@ -96,7 +96,7 @@ static void descriptors_and_messages_keep_their_order(void **state) {
 /* A child that has nothing but the connection gets a pipe, makes a connection of it and speaks. */
 static int speak_over_what_comes(int parent, void *context) {
   struct ends *ends = context;
-  mayfly_connection *writer;
+  mayfly_connection *writer = NULL;
   mayfly_os_fd fd;
   (void)parent;
   mayfly_connection_close(ends->one);

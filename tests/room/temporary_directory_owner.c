@@ -139,7 +139,7 @@ static void a_directory_that_has_its_name_now_is_left_alone(void **state) {
   assert_int_equal(tree_system_directory(path), 0);
   tree_file(path, "theirs");
   expect_stolen(directory, path);
-  tree_join(theirs, path, "theirs");
+  snprintf(theirs, sizeof theirs, "%.4000s/theirs", path);
   assert_true(tree_exists(theirs));
   assert_ok(mayfly_rmtree(path, NULL));
   remove_moved(moved);
@@ -201,11 +201,12 @@ static void a_relative_directory_and_a_changed_working_directory_are_no_danger(v
 /* ---- the end of the process ---- */
 
 static int leaves_all_to_the_end(int parent, void *scratch) {
+  static mayfly_directory *left[4]; /* where a leak checker finds them */
   (void)parent;
   for (int i = 0; i < 4; i++) {
-    mayfly_directory *directory = make(scratch, i % 2 == 0 ? 0 : MAYFLY_TEMP_CRASH_SAFE);
     char inner[TREE_PATH_SIZE];
-    expect(snprintf(inner, sizeof inner, "%s/inner", mayfly_directory_path(directory)) > 0);
+    left[i] = make(scratch, i % 2 == 0 ? 0 : MAYFLY_TEMP_CRASH_SAFE);
+    expect(snprintf(inner, sizeof inner, "%s/inner", mayfly_directory_path(left[i])) > 0);
     expect(tree_system_directory(inner) == 0);
     expect(chmod(inner, 0) == 0);
   }

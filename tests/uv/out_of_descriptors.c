@@ -34,12 +34,13 @@ static void without_descriptors_the_listener_waits_and_goes_on(void **state) {
   struct loop *loop = *state;
   uv_prepare_t prepare;
   uv_timer_t timer;
-  int raw[2];
+  int raw[3];
   assert_return_code(getrlimit(RLIMIT_NOFILE, &usual), errno);
   loop_listen(loop, MAYFLY_AF_UNIX, NULL);
-  raw[0] = raw_connect(loop_address(loop));
-  loop_run_until(loop, loop->accepted_count == 1);
-  raw[1] = raw_connect(loop_address(loop));
+  for (int i = 0; i < 2; i++)
+    raw[i] = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted_count == 2);
+  raw[2] = raw_connect(loop_address(loop));
   leave_none();
   uv_prepare_init(&loop->uv, &prepare);
   uv_prepare_start(&prepare, count_turn);
@@ -48,15 +49,16 @@ static void without_descriptors_the_listener_waits_and_goes_on(void **state) {
   turns = 0;
   loop_run_until(loop, !uv_is_active((const uv_handle_t *)&timer));
   assert_in_range(turns, 1, 20); /* it does not spin */
-  assert_int_equal(loop->accepted_count, 1);
-  loop_close(loop->ends[0], 0); /* one of ours is free: it goes on at once, and nobody was dropped */
-  loop_run_until(loop, loop->accepted_count == 2);
+  assert_int_equal(loop->accepted_count, 2);
+  for (int i = 0; i < 2; i++) /* libuv's own pipe needs two for a moment */
+    loop_close(loop->ends[i], 0);
+  loop_run_until(loop, loop->accepted_count == 3); /* nobody was dropped */
   assert_return_code(setrlimit(RLIMIT_NOFILE, &usual), errno);
   uv_close((uv_handle_t *)&prepare, NULL);
   uv_close((uv_handle_t *)&timer, NULL);
   loop_turn(loop);
-  close(raw[0]);
-  close(raw[1]);
+  for (int i = 0; i < 3; i++)
+    close(raw[i]);
 }
 
 static void connecting_without_descriptors_says_so(void **state) {

@@ -102,6 +102,24 @@ static void paths_are_made_absolute_as_by_python(void **state) {
   expect_absolute("\\\\server\\share\\x\\", "\\\\server\\share\\x");
 }
 
+/* Named in Korean, and made to last. */
+static void use_files_in(const char *directory) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  options.dir = directory;
+  options.prefix = "\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4-";
+  for (unsigned kind = 0; kind < 2; kind++) {
+    char target[1200];
+    mayfly_file *file;
+    options.flags = kind == 0 ? 0 : MAYFLY_TEMP_REOPENABLE;
+    snprintf(target, sizeof target, "%s\\\xEC\x98\xA4\xEB\x9E\x98-%u", directory, kind);
+    assert_ok(mayfly_named_temporary_file(&options, &file));
+    assert_ok(mayfly_file_write(file, "content", 7));
+    assert_ok(mayfly_file_persist(file, target, MAYFLY_MODE_NEW, 0));
+    assert_ok(mayfly_file_close(file));
+    assert_int_equal(mf_os_path_exists(target), 1);
+  }
+}
+
 static void paths_longer_than_260_characters_work(void **state) {
   enum { LEVELS = 5 };
   char paths[LEVELS][1024];
@@ -118,6 +136,7 @@ static void paths_longer_than_260_characters_work(void **state) {
     assert_int_equal(mf_os_path_exists(path), 1);
     mayfly_free(path);
   }
+  use_files_in(paths[LEVELS - 1]);
   assert_ok(mf_os_directory_open(paths[0], &fd));
   assert_ok(mf_os_directory_remove(paths[0], &fd, NULL, NULL));
 }

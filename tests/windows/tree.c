@@ -154,7 +154,7 @@ static void a_tree_deeper_than_what_is_kept_open_goes(void **state) {
     make_file(level, "file");
     make_directory(beside, level, "beside");
     make_file(beside, "file");
-    strcat(level, "\\d");
+    strcat(level, "\\a deep directory");
     mayfly_os_fd fd;
     assert_ok(mf_os_directory_create(level, 0, &fd));
     assert_ok(mf_os_fd_close(fd));

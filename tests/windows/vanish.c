@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vanish.c - what becomes of temporary things that somebody has open, and of those of a process that ends or is killed:
  * it is this program once more. */
+#include "background.h"
 #include "files.h"
 #include "program.h"
 #include "test.h"
@@ -134,6 +135,37 @@ static void killed_at_any_moment_it_leaves_only_what_a_sweep_removes(void **stat
   assert_true(scratch_is_empty(*state));
 }
 
+/* ---- threads ---- */
+
+enum { THREADS = 4, ROUNDS = 60 };
+
+static int make_and_close(void *directory) {
+  static const unsigned flags[] = {0, MAYFLY_TEMP_REOPENABLE, MAYFLY_TEMP_CRASH_SAFE};
+  for (int i = 0; i < ROUNDS; i++) {
+    const mayfly_temp_options options = files_with(directory, flags[i % 3]);
+    const mayfly_temp_options inside = files_with(directory, i % 2 == 0 ? 0 : MAYFLY_TEMP_CRASH_SAFE);
+    mayfly_file *file;
+    mayfly_directory *made;
+    int result = mayfly_named_temporary_file(&options, &file);
+    if (result < 0 || (result = mayfly_file_write(file, "content", 7)) < 0 || (result = mayfly_file_close(file)) < 0 ||
+        (result = mayfly_temporary_directory(&inside, &made)) < 0 || (result = mayfly_directory_close(made)) < 0)
+      return result;
+  }
+  return 0;
+}
+
+static void of_what_four_threads_make_while_a_fifth_cleans_up_nothing_is_left(void **state) {
+  struct background others[THREADS];
+  for (int i = 0; i < THREADS; i++)
+    background_start(&others[i], make_and_close, *state);
+  for (int i = 0; i < ROUNDS; i++)
+    assert_ok(mayfly_cleanup());
+  for (int i = 0; i < THREADS; i++)
+    background_expect_ok(&others[i]);
+  assert_ok(mayfly_cleanup());
+  assert_true(scratch_is_empty(*state));
+}
+
 /* ---- what somebody has open ---- */
 
 static HANDLE open_as_others(const char *path) {
@@ -252,6 +284,7 @@ int main(int count, char **arguments) {
       test_in_scratch(nothing_is_left_at_exit),
       test_in_scratch(a_sweep_removes_what_a_killed_process_left_and_nothing_of_a_living_one),
       test_in_scratch(killed_at_any_moment_it_leaves_only_what_a_sweep_removes),
+      test_in_scratch(of_what_four_threads_make_while_a_fifth_cleans_up_nothing_is_left),
       test_in_scratch(a_file_that_cannot_go_at_its_close_goes_at_the_cleanup),
       test_in_scratch(a_released_file_is_open_to_who_shares_nothing),
       test_in_scratch(a_directory_with_an_open_file_is_cleaned_up_when_that_is_closed),
