@@ -50,11 +50,16 @@ static void send_reply(struct client *client, const void *data, size_t size) {
   }
 }
 
-static void finished(void *context, const void *output, size_t size) {
+/* A part of its output is no reply. */
+static void finished(void *context, int status, const void *output, size_t size) {
   struct client *client = context;
   client->running = 0;
   if (client->connection == NULL) {
     free(client);
+    return;
+  }
+  if (status != TOOL_OK) {
+    mayfly_uv_connection_close(client->connection, 0);
     return;
   }
   mayfly_uv_resume(client->connection);
