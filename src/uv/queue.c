@@ -158,21 +158,34 @@ static size_t fill(const struct mf_uv_queue *queue, mayfly_slice slices[SLICES_M
   return count;
 }
 
-static void advance(mayfly_uv_connection *connection, size_t size) {
-  struct mf_uv_queue *queue = connection->queue;
+/* What has left whole: out of the queue. */
+static struct mf_uv_item *take_left(struct mf_uv_queue *queue, size_t size) {
+  struct mf_uv_item *left = NULL, **end = &left;
   queue->bytes -= size;
-  while (queue->first != NULL) {
-    struct mf_uv_item *item = queue->first;
-    size_t part = size < item->size ? size : item->size;
-    item->data += part;
-    item->size -= part;
-    size -= part;
-    if (item->size > 0)
-      return;
-    queue->first = item->next;
+  while (queue->first != NULL && queue->first->size <= size) {
+    size -= queue->first->size;
+    *end = queue->first;
+    end = &queue->first->next;
+    queue->first = *end;
+  }
+  *end = NULL;
+  if (queue->first != NULL) {
+    queue->first->data += size;
+    queue->first->size -= size;
+  }
+  return left;
+}
+
+/* A release comes last: it may send again, or close. */
+static void advance(mayfly_uv_connection *connection, size_t size) {
+  struct mf_uv_item *left = take_left(connection->queue, size);
+  if (connection->queue->first == NULL)
+    drop_queue(connection);
+  while (left != NULL) {
+    struct mf_uv_item *item = left;
+    left = item->next;
     give_back(loop_of(connection), item);
   }
-  drop_queue(connection);
 }
 
 /* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. */
