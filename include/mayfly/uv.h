@@ -219,8 +219,8 @@ MAYFLY_API int mayfly_uv_send(mayfly_uv_connection *connection, const void *data
 
 /* The same without any copy: `data` stays where it is, unchanged, until `release` is called with it, once it has left
  * or never will. That may be inside this call, inside another send to this connection, or from the loop, before
- * `closed`; it may call any function here. `release` NULL: `data` is valid until `closed`. On failure `data` stays yours,
- * and `release` is not called.
+ * `closed`; it may call any function here. `release` NULL: `data` is valid until `closed`. On failure `data` stays
+ * yours, and `release` is not called.
  *
  * Results and errors are those of mayfly_uv_send(). */
 MAYFLY_API int mayfly_uv_send_owned(mayfly_uv_connection *connection, void *data, size_t size,
