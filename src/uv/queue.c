@@ -110,16 +110,17 @@ static void drop_queue(mayfly_uv_connection *connection) {
     free(queue);
 }
 
+/* As for what has left, a release comes last. */
 void mf_uv_queue_free(mayfly_uv_connection *connection) {
-  struct mf_uv_queue *queue = connection->queue;
-  if (queue == NULL)
+  if (connection->queue == NULL)
     return;
-  while (queue->first != NULL) {
-    struct mf_uv_item *item = queue->first;
-    queue->first = item->next;
+  struct mf_uv_item *left = connection->queue->first;
+  drop_queue(connection);
+  while (left != NULL) {
+    struct mf_uv_item *item = left;
+    left = item->next;
     mf_uv_item_free(item);
   }
-  drop_queue(connection);
 }
 
 static void append(struct mf_uv_queue *queue, struct mf_uv_item *item) {

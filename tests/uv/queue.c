@@ -325,6 +325,23 @@ static void close_at_release(void *data) {
   mayfly_uv_connection_close(sending, 0);
 }
 
+static void flush_at_release(void *data) {
+  (void)data;
+  mayfly_uv_connection_close(sending, MAYFLY_FOREVER);
+}
+
+static void a_release_may_close_what_never_leaves(void **state) {
+  static unsigned char large[LARGER];
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  sending = loop->accepted->connection;
+  assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, flush_at_release), 0, 1);
+  close(raw);
+  loop_run_until(loop, loop->accepted->closed);
+}
+
 static void a_release_may_close(void **state) {
   static unsigned char large[LARGER];
   struct loop *loop = *state;
@@ -428,6 +445,7 @@ int main(void) {
       test_on_loop(what_is_given_and_never_leaves_is_released_before_closed),
       test_on_loop(a_release_may_send_again),
       test_on_loop(a_release_may_close),
+      test_on_loop(a_release_may_close_what_never_leaves),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
