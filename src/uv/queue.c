@@ -83,8 +83,9 @@ static void out_of_time(struct mf_uv_alarm *alarm) {
 }
 
 void mf_uv_queue_set_deadline(mayfly_uv_connection *connection, int timeout_ms) {
-  if (timeout_ms >= 0)
-    mf_uv_deadline_set(loop_of(connection), &connection->queue->deadline, mf_endpoint_deadline(timeout_ms));
+  struct mf_uv_alarm *deadline = &connection->queue->deadline;
+  mf_uv_alarm_cancel(loop_of(connection), deadline);
+  mf_uv_deadline_set(loop_of(connection), deadline, mf_endpoint_deadline(timeout_ms));
 }
 
 static int make_queue(mayfly_uv_connection *connection) {
