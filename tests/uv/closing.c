@@ -5,7 +5,6 @@
 #include "raw.h"
 #include "result.h"
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- from handlers ---- */
@@ -246,24 +245,6 @@ static void a_second_close_ends_a_flush(void **state) {
   close(raw);
 }
 
-static void a_second_close_may_give_a_flush_all_the_time(void **state) {
-  struct loop *loop = *state;
-  unsigned char bytes[20000];
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
-  int raw = raw_connect(loop_address(loop));
-  loop_run_until(loop, loop->accepted != NULL);
-  fill_up(loop->accepted);
-  loop_close(loop->accepted, 1);
-  loop_close(loop->accepted, MAYFLY_FOREVER);
-  uv_sleep(5); /* longer than the first was to take */
-  while (!loop->accepted->closed) {
-    loop_turn(loop);
-    recv(raw, bytes, sizeof bytes, MSG_DONTWAIT);
-  }
-  assert_closed(loop->accepted, 0, "");
-  close(raw);
-}
-
 static void a_flush_to_a_peer_that_dies_has_failed(void **state) {
   struct loop *loop = *state;
   loop_listen(loop, MAYFLY_AF_UNIX, NULL);
@@ -403,7 +384,6 @@ int main(void) {
       test_on_loop(what_is_sent_and_closed_at_once_arrives),
       test_on_loop(a_flush_that_takes_too_long_is_given_up),
       test_on_loop(a_second_close_ends_a_flush),
-      test_on_loop(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(a_flush_to_a_peer_that_dies_has_failed),
       test_on_loop(a_closed_listener_leaves_its_connections_alive),
       test_on_loop(a_closed_listener_drops_those_who_are_proving_the_key),

@@ -414,6 +414,24 @@ static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state)
   close(raw);
 }
 
+static void a_second_close_may_give_a_flush_all_the_time(void **state) {
+  struct loop *loop = *state;
+  unsigned char bytes[20000];
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  fill(loop->accepted->connection);
+  loop_close(loop->accepted, 1);
+  loop_close(loop->accepted, MAYFLY_FOREVER);
+  uv_sleep(5); /* longer than the first was to take */
+  while (!loop->accepted->closed) {
+    loop_turn(loop);
+    recv(raw, bytes, sizeof bytes, MSG_DONTWAIT);
+  }
+  assert_closed(loop->accepted, 0, "");
+  close(raw);
+}
+
 static void what_is_queued_is_still_sent_after_the_peers_end(void **state) {
   struct loop *loop = *state;
   int raw;
@@ -449,6 +467,7 @@ int main(void) {
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
+      test_on_loop(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
   };
   return loop_run_tests(tests);
