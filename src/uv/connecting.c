@@ -124,7 +124,8 @@ static void numeric_of(const struct addrinfo *entry, uint16_t port, mayfly_addre
     snprintf(numeric->name + length, sizeof numeric->name - length, "%%%u", scope);
 }
 
-/* The words of the last failure stand when there is no further one. */
+/* The words of the last failure stand when there is no further one. Where nothing was resolved they name the address.
+ */
 static void try_next(struct mf_uv_connecting *connecting) {
   const struct addrinfo *entry;
   while ((entry = nth(connecting->list, connecting->tried++)) != NULL) {
@@ -133,7 +134,10 @@ static void try_next(struct mf_uv_connecting *connecting) {
     if (try_one(connecting, &numeric) == 0)
       return;
   }
-  mf_uv_opening_failed(connecting->connection, connecting->error);
+  if (connecting->list == NULL)
+    mf_uv_connection_close(connecting->connection, connecting->error);
+  else
+    mf_uv_opening_failed(connecting->connection, connecting->error);
 }
 
 static void on_retry(struct mf_uv_alarm *alarm) {

@@ -279,6 +279,9 @@ static void expect_no_connection(struct loop *loop, const char *text, int status
   assert_int_equal(client->closed, 0);
   loop_run_until(loop, client->closed);
   assert_closed(client, status, words);
+  const char *named = strstr(client->words, "connect to ");
+  assert_non_null(named);
+  assert_null(strstr(named + 1, "connect to ")); /* once */
   assert_int_equal(client->opened, 0);
 }
 
