@@ -104,11 +104,9 @@ int mayfly_temporary_file(const mayfly_temp_options *options, mayfly_file **file
   return result;
 }
 
-int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file) {
+static int make_named(const mayfly_temp_options *options, mayfly_file **file) {
   const unsigned outlives = MAYFLY_TEMP_KEEP | MAYFLY_TEMP_REOPENABLE; /* its descriptor, perhaps */
   struct mf_template template;
-  if (file == NULL)
-    return mf_fail(MAYFLY_EINVAL, "mayfly_named_temporary_file: file is NULL");
   int result = mf_template_from_options(options, outlives | MAYFLY_TEMP_CRASH_SAFE, &template);
   if (result < 0)
     return result;
@@ -121,6 +119,18 @@ int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file 
     *file = made;
   else
     free(made);
+  return result;
+}
+
+/* In flight from before the process's own directory is there, which a cleanup would take from under it. */
+int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file) {
+  if (file == NULL)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_named_temporary_file: file is NULL");
+  int result = mf_registry_begin();
+  if (result < 0)
+    return result;
+  result = make_named(options, file);
+  mf_registry_end(NULL);
   return result;
 }
 
