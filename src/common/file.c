@@ -377,7 +377,11 @@ int mayfly_file_os_fd(mayfly_file *file, mayfly_os_fd *fd) {
 
 /* "a" would make the descriptor, and so our writes, append. */
 static int check_mode(const char *mode) {
-  if (mode == NULL || (mode[0] != 'r' && mode[0] != 'w') || mode[1 + strspn(mode + 1, "+bt")] != '\0')
+  static const char *const ends[] = {"", "b", "+", "b+", "+b"};
+  int known = 0;
+  for (size_t i = 0; mode != NULL && i < sizeof ends / sizeof ends[0]; i++)
+    known |= (mode[0] == 'r' || mode[0] == 'w') && strcmp(mode + 1, ends[i]) == 0;
+  if (!known)
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_stream: the mode is %s, not r, w, r+ or w+",
                    mode == NULL ? "NULL" : mode);
   return 0;
