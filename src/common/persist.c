@@ -107,10 +107,10 @@ static int prepare(mayfly_os_fd fd, const struct publication *publication) {
   return result;
 }
 
-static void make_private_again(mayfly_os_fd fd, const char *path) {
+static void give_mode_back(mayfly_os_fd fd, int mode, const char *path) {
   char words[MF_OS_WORDS_SIZE];
   mf_words_keep(words);
-  mf_os_file_set_mode(fd, MAYFLY_MODE_PRIVATE, path);
+  mf_os_file_set_mode(fd, mode, path);
   mf_words_put_back(words);
 }
 
@@ -225,7 +225,7 @@ static int publish_link(mayfly_os_fd fd, const struct publication *publication) 
     result = (publication->flags & MAYFLY_PERSIST_NOREPLACE) != 0 ? mf_os_file_link(fd, publication->target)
                                                                   : link_and_rename(fd, publication);
   if (result < 0)
-    make_private_again(fd, publication->target);
+    give_mode_back(fd, MAYFLY_MODE_PRIVATE, publication->target);
   return result;
 }
 
@@ -240,7 +240,7 @@ static int publish_rename(struct mf_named_file *named, const struct publication 
     mf_named_file_let_go(named);
     return 0;
   }
-  make_private_again(named->fd, named->path);
+  give_mode_back(named->fd, named->mode, named->path);
   mf_named_file_give_back(named);
   return result;
 }
@@ -283,6 +283,7 @@ static int publish_and_sync(mayfly_file *file, char *target, int mode, unsigned 
     free(file->named.path);
     file->named.path = target;
     file->named.kept = 1;
+    file->named.mode = mode;
     file->flags = MAYFLY_TEMP_KEEP;
     result = mf_os_file_sync(directory);
   }

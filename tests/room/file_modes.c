@@ -144,6 +144,20 @@ static void a_persist_that_fails_leaves_the_mode_private(void **state) {
   files_remove(target);
 }
 
+static void a_second_persist_that_fails_leaves_the_mode_of_the_first(void **state) {
+  char target[SCRATCH_PATH_SIZE], missing[SCRATCH_PATH_SIZE];
+  scratch_path(target, *state, "lasting");
+  scratch_path(missing, *state, "missing/name");
+  for (int kind = 0; kind < KINDS; kind++) {
+    mayfly_file *file = make_kind(kind, *state);
+    assert_ok(mayfly_file_persist(file, target, 0640, 0));
+    assert_error(mayfly_file_persist(file, missing, 0644, 0), MAYFLY_ENOENT, missing);
+    assert_int_equal(mode_of(target), 0640);
+    assert_ok(mayfly_file_close(file));
+    files_remove(target);
+  }
+}
+
 /* ---- without a name ---- */
 
 static void a_file_without_a_name_has_no_link_and_its_directory_can_be_removed(void **state) {
@@ -620,6 +634,7 @@ int main(void) {
       test_in_scratch(the_mode_is_0600_whatever_the_umask_for_who_is_not_root),
       test_in_scratch(a_persisted_file_has_the_mode_that_was_asked_for),
       test_in_scratch(a_persist_that_fails_leaves_the_mode_private),
+      test_in_scratch(a_second_persist_that_fails_leaves_the_mode_of_the_first),
       test_in_scratch(a_file_without_a_name_has_no_link_and_its_directory_can_be_removed),
       test_in_scratch(a_file_in_memory_is_on_no_disk),
       test_in_scratch(every_descriptor_is_closed_by_exec),
