@@ -48,6 +48,10 @@ static void arguments_that_can_not_be_are_told(void **state) {
   assert_non_null(strstr(tool.complained, "a/b"));
   assert_int_equal(run(&tool, "file", "sh"), USAGE);
   assert_non_null(strstr(tool.complained, "behind --"));
+  assert_int_equal(run(&tool, "file", "echo", "--", "hello"), USAGE); /* and not "echo hello" */
+  assert_non_null(strstr(tool.complained, "behind --"));
+  assert_int_equal(run(&tool, "file", "--prefix", "--", "true"), USAGE); /* that is the prefix */
+  assert_non_null(strstr(tool.complained, "behind --"));
   assert_int_equal(run(&tool, "file", "--"), USAGE);
   assert_non_null(strstr(tool.complained, "missing"));
   assert_int_equal(run(&tool, "file", "--no-such-option"), USAGE);
