@@ -297,6 +297,24 @@ static void a_link_in_the_place_of_the_name_is_left_alone_and_so_is_its_target(v
   free(path);
 }
 
+static void a_file_in_the_place_of_its_directory_is_no_failure(void **state) {
+  char in[SCRATCH_PATH_SIZE], away[SCRATCH_PATH_SIZE];
+  mayfly_directory *directory;
+  scratch_path(in, *state, "in");
+  scratch_path(away, *state, "away");
+  assert_return_code(mkdir(in, 0700), errno);
+  const mayfly_temp_options options = files_in(in);
+  mayfly_file *file = make_named(in, 0);
+  assert_ok(mayfly_temporary_directory(&options, &directory));
+  assert_return_code(rename(in, away), errno);
+  files_put(in, "a stranger's");
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_directory_close(directory));
+  files_expect_at(in, "a stranger's");
+  files_remove(in);
+  assert_ok(mayfly_rmtree(away, NULL));
+}
+
 static void a_directory_in_the_place_of_the_name_is_left_alone(void **state) {
   mayfly_file *file = files_named(*state, 0);
   char *path = strdup(mayfly_file_path(file));
@@ -643,6 +661,7 @@ int main(void) {
       test_in_scratch(out_of_descriptors_nothing_is_made_and_nothing_lost),
       test_in_scratch(a_link_in_the_place_of_the_name_is_left_alone_and_so_is_its_target),
       test_in_scratch(a_directory_in_the_place_of_the_name_is_left_alone),
+      test_in_scratch(a_file_in_the_place_of_its_directory_is_no_failure),
       test_in_scratch(a_stranger_with_the_number_of_a_released_file_is_left_alone),
       test_in_scratch(a_reopened_link_is_not_followed),
       test_in_scratch(a_later_change_of_directory_does_not_matter),
