@@ -320,11 +320,12 @@ MAYFLY_API int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd);
  * name.
  *
  * On failure all is as it was, mode 0600 included. MAYFLY_EEXIST: see MAYFLY_PERSIST_NOREPLACE. MAYFLY_EXDEV: a named
- * file, and `path` is on another file system. MAYFLY_EISDIR: `path` is a directory. MAYFLY_ENOENT, MAYFLY_ENOTDIR,
- * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there.
- * MAYFLY_ESTOLEN: the file's own name leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened
- * again, or one that is no longer this process's. MAYFLY_ECANCELED: the process is ending. One exception: where
- * MAYFLY_PERSIST_SYNC fails at the directory, with MAYFLY_EIO, the file has its name, but a crash may undo that. */
+ * file, and `path` is on another file system. MAYFLY_EISDIR: `path` is a directory, or ends in a separator;
+ * MAYFLY_EBUSY: or in "..". MAYFLY_ENOENT, MAYFLY_ENOTDIR, MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS,
+ * MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there. MAYFLY_ESTOLEN: the file's own name is gone, or
+ * leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened again, or one that is no longer this
+ * process's. MAYFLY_ECANCELED: the process is ending. One exception: where MAYFLY_PERSIST_SYNC fails at the directory,
+ * with MAYFLY_EIO, the file has its name, but a crash may undo that. */
 MAYFLY_API int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned flags);
 
 /* Closes the file and removes its name, if it has one that is to be removed and still leads to it; a name that has gone
@@ -357,13 +358,13 @@ MAYFLY_API const char *mayfly_directory_path(const mayfly_directory *directory);
  * MAYFLY_PERSIST_NOREPLACE, MAYFLY_PERSIST_SYNC (the directory and its new name; files in it are the caller's to sync).
  * Afterwards its path is the new one, and mayfly_directory_close() only frees. Python has no such function.
  *
- * On failure it is what it was, mode included, and vanishes as before. MAYFLY_EINVAL: NULL, a flag or a mode that is
- * none; or it was removed or made to last already, or is the parent process's. MAYFLY_EEXIST: something has the name,
- * and MAYFLY_PERSIST_NOREPLACE was given. MAYFLY_ENOTEMPTY, MAYFLY_ENOTDIR: there is a directory that is not empty, or
- * something else. MAYFLY_EXDEV: `path` is on another file system. MAYFLY_ENOENT: it is gone, or the directory that
- * `path` lies in. MAYFLY_ESTOLEN: its old name leads to something else. MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS,
- * MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EBUSY, MAYFLY_EMFILE, MAYFLY_EIO: the system refused.
- * MAYFLY_ENOMEM. */
+ * On failure it is what it was, mode included, and vanishes as before. MAYFLY_EINVAL: NULL, "", a flag or a mode that
+ * is none, a `path` in the directory itself; or it was removed or made to last already, or is the parent process's.
+ * MAYFLY_EEXIST: something has the name, and MAYFLY_PERSIST_NOREPLACE was given. MAYFLY_ENOTEMPTY, MAYFLY_ENOTDIR:
+ * there is a directory that is not empty, or something else. MAYFLY_EXDEV: `path` is on another file system.
+ * MAYFLY_ENOENT: it is gone, or the directory that `path` lies in. MAYFLY_ESTOLEN: its old name leads to something
+ * else. MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EBUSY,
+ * MAYFLY_EMFILE, MAYFLY_EIO: the system refused. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_directory_persist(mayfly_directory *directory, const char *path, int mode, unsigned flags);
 
 /* Removes it now, with all that is in it, as mayfly_rmtree() does; the object lives on. Once that is done, or somebody

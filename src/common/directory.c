@@ -203,7 +203,7 @@ int mayfly_directory_persist(mayfly_directory *directory, const char *path, int 
   char *absolute;
   int result = check_persist(directory, path, mode, flags);
   if (result == 0)
-    result = mf_os_path_absolute(path, &absolute);
+    result = mf_os_path_target(path, &absolute);
   if (result < 0)
     return result;
   result = persist(directory, absolute, mode, flags);

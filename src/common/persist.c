@@ -291,6 +291,11 @@ static int publish_and_sync(mayfly_file *file, char *target, int mode, unsigned 
   return result;
 }
 
+static int ends_in_separator(const char *path) {
+  char last = path[strlen(path) - 1];
+  return last == '/' || last == mf_os_path_separator();
+}
+
 static int check_persist(const mayfly_file *file, const char *path, int mode, unsigned flags) {
   const unsigned known = MAYFLY_PERSIST_NOREPLACE | MAYFLY_PERSIST_SYNC;
   int result = mf_file_check(file, "mayfly_file_persist");
@@ -300,6 +305,8 @@ static int check_persist(const mayfly_file *file, const char *path, int mode, un
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_persist: a file opened again has no name of its own");
   if (path == NULL || *path == '\0')
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_persist: path is %s", path == NULL ? "NULL" : "empty");
+  if (ends_in_separator(path))
+    return mf_fail(MAYFLY_EISDIR, "mayfly_file_persist: %s is a name for a directory", path);
   if (mode < MAYFLY_MODE_NEW || mode > 07777)
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_persist: a mode of 0%o", (unsigned)mode);
   if ((flags & ~known) != 0)
@@ -311,7 +318,7 @@ int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned 
   char *target = NULL;
   int result = check_persist(file, path, mode, flags);
   if (result == 0)
-    result = mf_os_path_absolute(path, &target);
+    result = mf_os_path_target(path, &target);
   if (result == 0)
     result = mf_file_roll_over(file);
   if (result == 0)

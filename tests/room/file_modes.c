@@ -384,6 +384,36 @@ static void a_later_change_of_directory_does_not_matter(void **state) {
   in_child(changes_directory, *state);
 }
 
+static void the_way_to_a_lasting_name_goes_through_links_as_the_systems_does(void **state) {
+  static const char *const directories[] = {"far", "far/below"};
+  char path[SCRATCH_PATH_SIZE], target[SCRATCH_PATH_SIZE], there[SCRATCH_PATH_SIZE];
+  const mayfly_temp_options options = files_in(*state);
+  mayfly_directory *directory;
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+    scratch_path(path, *state, directories[i]);
+    assert_return_code(mkdir(path, 0700), errno);
+  }
+  scratch_path(path, *state, "link");
+  assert_return_code(symlink("far/below", path), errno);
+  mayfly_file *file = make_named(*state, 0);
+  scratch_path(target, *state, "missing/../file");
+  assert_error(mayfly_file_persist(file, target, 0, 0), MAYFLY_ENOENT, target);
+  scratch_path(target, *state, "link/../file");
+  scratch_path(there, *state, "far/file");
+  assert_ok(mayfly_file_persist(file, target, 0, MAYFLY_PERSIST_SYNC));
+  assert_ok(mayfly_file_close(file));
+  assert_true(files_exists(there));
+  assert_ok(mayfly_temporary_directory(&options, &directory));
+  scratch_path(target, *state, "link/../directory/");
+  scratch_path(there, *state, "far/directory");
+  assert_ok(mayfly_directory_persist(directory, target, 0, MAYFLY_PERSIST_SYNC));
+  assert_ok(mayfly_directory_close(directory));
+  assert_return_code(rmdir(there), errno);
+  assert_return_code(unlink(path), errno);
+  scratch_path(path, *state, "far");
+  assert_ok(mayfly_rmtree(path, NULL));
+}
+
 static void a_file_that_nobody_may_write_to_is_removed_all_the_same(void **state) {
   mayfly_file *file = files_named(*state, 0);
   assert_return_code(chmod(mayfly_file_path(file), 0400), errno);
@@ -665,6 +695,7 @@ int main(void) {
       test_in_scratch(a_stranger_with_the_number_of_a_released_file_is_left_alone),
       test_in_scratch(a_reopened_link_is_not_followed),
       test_in_scratch(a_later_change_of_directory_does_not_matter),
+      test_in_scratch(the_way_to_a_lasting_name_goes_through_links_as_the_systems_does),
       test_in_scratch(a_file_that_nobody_may_write_to_is_removed_all_the_same),
       test_in_scratch(a_directory_that_may_not_be_written_to_is_named_and_nothing_is_left),
       test_in_scratch(what_can_not_be_removed_is_tried_again_at_the_end),

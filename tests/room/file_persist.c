@@ -128,6 +128,8 @@ static void fails_to_persist(mayfly_file *file, const char *target) {
   assert_error(mayfly_file_persist(file, target, -2, 0), MAYFLY_EINVAL, "a mode of");
   assert_error(mayfly_file_persist(file, target, 010000, 0), MAYFLY_EINVAL, "a mode of 010000");
   assert_error(mayfly_file_persist(file, target, 0, 4), MAYFLY_EINVAL, "0x4");
+  snprintf(below, sizeof below, "%.200s/", target);
+  assert_error(mayfly_file_persist(file, below, 0, 0), MAYFLY_EISDIR, below);
   files_expect(file, "content");
   assert_ok(mayfly_file_close(file));
 }
