@@ -18,9 +18,12 @@ int mayfly_file_reopen(mayfly_file *file, mayfly_file **again) {
   if (made == NULL)
     return mf_fail(MAYFLY_ENOMEM, "open a temporary file again: no memory");
   made->reopened = 1;
+  struct mf_os_identity identity = file->named.identity; /* unknown of what had no name when it was made */
   int result = mf_file_roll_over(file);
+  if (result == 0 && file->named.path != NULL && file->named.fd != MAYFLY_NO_FD)
+    result = mf_os_file_identity(file->named.fd, &identity);
   if (result == 0)
-    result = mf_os_file_reopen(file->named.fd, file->named.path, &file->named.identity, &made->named.fd);
+    result = mf_os_file_reopen(file->named.fd, file->named.path, &identity, &made->named.fd);
   if (result == 0)
     *again = made;
   else

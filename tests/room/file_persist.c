@@ -233,6 +233,21 @@ static void a_file_opened_again_shares_the_content_and_owns_no_name(void **state
   of_every_kind(*state, is_opened_again);
 }
 
+static void is_reopened_by_its_lasting_name(mayfly_file *file, const char *target) {
+  mayfly_file *again;
+  files_write(file, "content");
+  assert_ok(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0));
+  assert_ok(mayfly_file_reopen(file, &again));
+  files_expect(again, "content");
+  assert_ok(mayfly_file_close(again));
+  assert_ok(mayfly_file_close(file));
+  files_remove(target);
+}
+
+static void a_persisted_file_can_be_opened_again(void **state) {
+  of_every_kind(*state, is_reopened_by_its_lasting_name);
+}
+
 static void closing_the_second_removes_nothing(void **state) {
   mayfly_file *file = files_named(*state, MAYFLY_TEMP_REOPENABLE), *again;
   assert_ok(mayfly_file_reopen(file, &again));
@@ -363,6 +378,7 @@ int main(void) {
       test_in_scratch(a_file_that_was_cleaned_up_is_not_persisted),
       test_in_scratch(a_large_file_is_copied_whole),
       test_in_scratch(a_file_opened_again_shares_the_content_and_owns_no_name),
+      test_in_scratch(a_persisted_file_can_be_opened_again),
       test_in_scratch(closing_the_second_removes_nothing),
       test_in_scratch(a_released_file_has_its_name_until_it_is_closed),
       test_in_scratch(a_released_file_is_not_taken_for_a_stranger_of_its_name),
