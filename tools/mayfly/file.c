@@ -51,16 +51,17 @@ int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char **
   return TOOL_OK;
 }
 
-static int print_file(const mayfly_temp_options *options) {
-  mayfly_os_fd fd = MAYFLY_NO_FD;
-  char *path;
-  int result = mayfly_mkstemp(options, &fd, &path);
+/* One whose name nobody learns is not left. */
+static int print_file(mayfly_temp_options *options) {
+  mayfly_file *file = NULL;
+  options->flags = MAYFLY_TEMP_REOPENABLE;
+  int result = mayfly_named_temporary_file(options, &file);
   if (result < 0)
     return tool_temp_failure(result);
-  mayfly_os_fd_close(fd);
-  puts(path);
-  mayfly_free(path);
-  return tool_flush();
+  puts(mayfly_file_path(file));
+  int status = tool_flush();
+  result = status == TOOL_OK ? mayfly_file_detach(file, NULL) : mayfly_file_close(file);
+  return result == 0 ? status : tool_temp_failure(result);
 }
 
 /* The command has the file to itself, which some need to open it. */
