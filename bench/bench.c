@@ -159,7 +159,7 @@ static void print_row(const char *name, double target, const struct outcome *out
   char wanted[16] = "";
   if (target > 0)
     snprintf(wanted, sizeof wanted, "%.2f", target);
-  printf("| %s | %d | %.2f us | %.2f us | %.3f | %.3f to %.3f | %.3f | %.3f, %.3f | %s | %s |\n", name, cores(),
+  printf("| %s | %d | %.4g us | %.4g us | %.3f | %.3f to %.3f | %.3f | %.3f, %.3f | %s | %s |\n", name, cores(),
          outcome->limit_ns.median / 1000, outcome->mayfly_ns.median / 1000, outcome->processor.median,
          outcome->processor.low, outcome->processor.high, outcome->control.median, outcome->wall.median,
          outcome->wall_control.median, wanted, verdict(outcome, target));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* operations.c - operations NAME COUNT: one operation, COUNT times, and nothing else, for a tracer to count. */
 #include "bench.h"
+#include "operations_uv.h"
 #include <mayfly/connection.h>
 #include <mayfly/tempfile.h>
 #include <stdio.h>
@@ -304,6 +305,10 @@ static const struct {
     {"file_spooled", file_spooled},
     {"file_persist", file_persist},
     {"unnamed_persist", unnamed_persist},
+#ifdef WITH_UV
+    {"loop_message", loop_message},
+    {"loop_burst", loop_burst},
+#endif
 };
 
 int main(int argc, char **argv) {

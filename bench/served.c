@@ -172,3 +172,20 @@ struct bench_cost served_measure(served_server *server, const void *work, long c
   bench_await_peer(run.crowd);
   return run.cost;
 }
+
+struct bench_cost served_measure_apart(served_server *server, const void *work, long count) {
+  struct bench_cost cost;
+  int ends[2];
+  bench_need(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
+  pid_t apart = bench_fork();
+  if (apart == 0) {
+    cost = served_measure(server, work, count);
+    bench_need(write(ends[1], &cost, sizeof cost) == sizeof cost, "write");
+    bench_end_peer();
+  }
+  close(ends[1]);
+  bench_need(read(ends[0], &cost, sizeof cost) == sizeof cost, "the cost");
+  close(ends[0]);
+  bench_await_peer(apart);
+  return cost;
+}

@@ -42,6 +42,8 @@ int served_handled(struct served_run *run, long more);
 typedef void served_server(struct served_run *run);
 void served_listening(struct served_run *run); /* the crowd may come */
 struct bench_cost served_measure(served_server *server, const void *work, long count);
+/* In a process of its own, for who can't be forked once it has begun. */
+struct bench_cost served_measure_apart(served_server *server, const void *work, long count);
 
 /* The crowd of other protocols than ours: in the forked process, until it is done. NULL: plain frames. */
 extern void (*served_crowd)(const struct served_run *run, int go);
@@ -51,5 +53,6 @@ void served_put_header(unsigned char *at, size_t size);
 size_t served_get_header(const unsigned char *at);
 
 served_server served_epoll, served_mayfly, served_by_hand;
+served_server served_nng, served_zeromq; /* where they were found */
 
 #endif

@@ -129,11 +129,13 @@ static int read_some(struct server *server, struct client *client) {
     used += whole;
   }
   answer(server, client, server->buffer, used);
+  if (enough)
+    return 1; /* whatever else came */
   size_t room = have - used >= SERVED_HEADER ? SERVED_HEADER + served_get_header(server->buffer + used) : SERVED_HEADER;
   client->have = 0;
   if (have > used)
     keep(client, server->buffer + used, have - used, room);
-  return enough;
+  return 0;
 }
 
 static void take_in(struct server *server) {

@@ -54,20 +54,28 @@ static void resume_one(mayfly_uv_connection *connection, void *context) {
   mayfly_uv_resume(connection);
 }
 
-static void message(mayfly_uv_connection *connection, const void *data, size_t size) {
-  struct server *server = server_of(connection);
-  enum served_mode mode = server->run->work->mode;
-  int result = 0;
-  if (mode == SERVED_ECHO)
-    result = mayfly_uv_send(connection, data, size);
-  else if (mode == SERVED_FAN_IN)
-    result = mayfly_uv_send(server->first, data, size);
-  if (result != 0)
-    bench_check(result, "mayfly_uv_send");
-  if (result == 1)
-    mayfly_uv_listener_each(server->listener, pause_one, server->first);
+static void handled(struct server *server) {
   if (served_handled(server->run, 1))
     stop(server);
+}
+
+static void sink(mayfly_uv_connection *connection, const void *data, size_t size) {
+  (void)data, (void)size;
+  handled(server_of(connection));
+}
+
+static void echo(mayfly_uv_connection *connection, const void *data, size_t size) {
+  bench_check(mayfly_uv_send(connection, data, size), "mayfly_uv_send");
+  handled(server_of(connection));
+}
+
+static void fan_in(mayfly_uv_connection *connection, const void *data, size_t size) {
+  struct server *server = server_of(connection);
+  int result = mayfly_uv_send(server->first, data, size);
+  bench_check(result, "mayfly_uv_send");
+  if (result == 1)
+    mayfly_uv_listener_each(server->listener, pause_one, server->first);
+  handled(server);
 }
 
 static void drained(mayfly_uv_connection *connection) {
@@ -84,7 +92,9 @@ static void close_one(mayfly_uv_connection *connection, void *context) {
 }
 
 void served_mayfly(struct served_run *run) {
-  const mayfly_uv_handlers handlers = {sizeof handlers, opened, message, drained, NULL};
+  static void (*const messages[])(mayfly_uv_connection *, const void *, size_t) = {
+      [SERVED_ECHO] = echo, [SERVED_SINK] = sink, [SERVED_SOURCE] = sink, [SERVED_FAN_IN] = fan_in};
+  const mayfly_uv_handlers handlers = {sizeof handlers, opened, messages[run->work->mode], drained, NULL};
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   mayfly_address address = {.family = MAYFLY_AF_UNIX};
   struct server server = {.run = run};

@@ -243,8 +243,9 @@ MF_PRIVATE mayfly_os_fd mf_os_stream_fd(const mf_os_stream *stream);
 MF_PRIVATE int mf_os_stream_close(mf_os_stream *stream);
 MF_PRIVATE mayfly_os_fd mf_os_stream_release(mf_os_stream *stream); /* the stream is freed, its descriptor lives */
 MF_PRIVATE int mf_os_stream_is_inet(const mf_os_stream *stream);    /* nonzero: over AF_INET */
-/* Another descriptor that leads to the same stream, not inheritable: for libuv, which closes what it was given. */
-MF_PRIVATE int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd);
+/* The descriptor of a pipe for libuv. POSIX: its own. Windows: another that leads to the same, since libuv's C library
+ * takes a handle over for good, whether it can use it or not. */
+MF_PRIVATE int mf_os_stream_lend(const mf_os_stream *stream, mayfly_os_fd *fd);
 
 /* ---- wait.c ------------------------------------------------------------------ */
 

@@ -24,8 +24,10 @@
 enum { OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* A directory that is only passed through need not be readable. */
-#ifdef O_PATH
+#if defined(O_PATH)
 enum { PASS_FLAGS = O_PATH };
+#elif defined(O_SEARCH)
+enum { PASS_FLAGS = O_SEARCH };
 #else
 enum { PASS_FLAGS = O_RDONLY };
 #endif

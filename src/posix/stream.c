@@ -468,11 +468,8 @@ int mf_os_stream_is_inet(const mf_os_stream *stream) {
          (name.ss_family == AF_INET || name.ss_family == AF_INET6);
 }
 
-int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
-  int made = fcntl(stream->fd, F_DUPFD_CLOEXEC, 0);
-  if (made < 0)
-    return mf_posix_fail("duplicate descriptor %d", stream->fd);
-  *fd = made;
+int mf_os_stream_lend(const mf_os_stream *stream, mayfly_os_fd *fd) {
+  *fd = stream->fd;
   return 0;
 }
 

@@ -110,26 +110,29 @@ int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *
 
 /* ---- its beginning and its end ---- */
 
-/* libuv's descriptors of pipes are its C library's, which on Windows are made from handles, and own them: so it gets a
- * handle of its own, and a failure leaves the stream as it was. */
+/* A handle that was lent goes back where it is not wanted, and the stream stays as it was. */
 static int open_pipe(uv_loop_t *uv, uv_pipe_t *pipe, mf_os_stream *stream) {
   uv_fs_t close;
   mayfly_os_fd fd;
   uv_pipe_init(uv, pipe, 0);
-  int result = mf_os_stream_duplicate(stream, &fd);
+  int result = mf_os_stream_lend(stream, &fd);
   if (result < 0)
     return result;
+  int is_its_own = fd == mf_os_stream_fd(stream);
   uv_file file = uv_open_osfhandle((uv_os_fd_t)fd);
   if (file < 0) {
-    mf_os_fd_close(fd);
+    mf_os_fd_close(is_its_own ? MAYFLY_NO_FD : fd);
     return mf_fail(MAYFLY_EMFILE, "open a pipe on the loop: no descriptor of the C library's is left");
   }
   result = uv_pipe_open(pipe, file);
-  if (result < 0) {
+  if (result < 0 && !is_its_own)
     uv_fs_close(NULL, &close, file, NULL);
+  if (result < 0)
     return uv_failed(result, "open a pipe on the loop");
-  }
-  mf_os_stream_close(stream);
+  if (is_its_own)
+    mf_os_stream_release(stream);
+  else
+    mf_os_stream_close(stream);
   return 0;
 }
 

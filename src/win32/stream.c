@@ -439,7 +439,7 @@ int mf_os_stream_is_inet(const mf_os_stream *stream) {
   return stream->kind == MF_WIN32_SOCKET;
 }
 
-int mf_os_stream_duplicate(const mf_os_stream *stream, mayfly_os_fd *fd) {
+int mf_os_stream_lend(const mf_os_stream *stream, mayfly_os_fd *fd) {
   HANDLE self = GetCurrentProcess(), made;
   if (!DuplicateHandle(self, stream->handle, self, &made, 0, FALSE, DUPLICATE_SAME_ACCESS))
     return mf_win32_fail(GetLastError(), "duplicate descriptor %d", number(stream));

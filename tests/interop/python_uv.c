@@ -4,6 +4,7 @@
 #include "meeting.h"
 #include "pattern.h"
 #include "result.h"
+#include "watchdog.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,31 @@ static void send_every_size(struct talk *talk) {
 
 static void messages_of_every_size_come_back_whole(struct stage *stage) {
   in_every_way(stage, send_every_size);
+}
+
+enum { BIG = 64 << 20 };
+
+static void expect_big(struct end *end, const void *data, size_t size) {
+  (void)end;
+  assert_int_equal(size, BIG);
+  assert_true(pattern_is(data, size));
+}
+
+static void send_big(struct talk *talk) {
+  unsigned char *pattern = malloc(BIG);
+  assert_non_null(pattern);
+  pattern_fill(pattern, BIG);
+  talk->end->on_message = expect_big;
+  peer_tell(talk->python, "echo");
+  assert_in_range(mayfly_uv_send(talk->end->connection, pattern, BIG), 0, 1);
+  loop_run_until(talk->loop, talk->end->messages == 1);
+  free(pattern);
+  part_from_python(talk, "echoed 1 whole");
+}
+
+static void a_message_of_64_mib_comes_back_whole(struct stage *stage) {
+  watchdog_grow_patient();
+  in_every_way(stage, send_big);
 }
 
 enum { NUMBERED = 10000 };
@@ -229,6 +255,7 @@ static void an_old_python_takes_a_flag(struct stage *stage) {
 int main(void) {
   const struct stage_test tests[] = {
       stage_test(messages_of_every_size_come_back_whole, EVERY_PYTHON),
+      stage_test(a_message_of_64_mib_comes_back_whole, ONE_OF_EACH_ERA),
       stage_test(ten_thousand_messages_in_a_row_keep_their_order, ONE_OF_EACH_ERA),
       stage_test(what_python_said_before_it_closed_is_heard, ONE_OF_EACH_ERA),
       stage_test(nonsense_of_pythons_ends_the_connection, ONE_OF_EACH_ERA),

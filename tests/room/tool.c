@@ -5,6 +5,7 @@
 #include "meeting.h"
 #include "pattern.h"
 #include "result.h"
+#include "sanitizer.h"
 #include "stage.h"
 #include "test.h"
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -331,6 +333,28 @@ static void a_command_that_cannot_be_run_ends_its_client_only(void **state) {
     assert_int_equal(run(&sender, "send", "--reply", address, "hello"), CONNECTION);
     tool_expect_complaint(&listener, "/nonexistent/command: no such file");
   }
+  tool_end_by(&listener, SIGTERM);
+  free(address);
+}
+
+/* The listener starts with little memory, and the command answers with as many bytes as it is told. */
+static void an_output_beyond_memory_costs_its_client_only(void **state) {
+  enum { LITTLE = 200 << 20 };
+  struct tool listener = {.directory = *state}, sender = {0};
+  struct rlimit before, little;
+  if (SANITIZED) {
+    print_message("skipped: a sanitizer needs more memory than is given here\n");
+    skip();
+  }
+  assert_return_code(getrlimit(RLIMIT_AS, &before), errno);
+  little = (struct rlimit){LITTLE, before.rlim_max};
+  assert_return_code(setrlimit(RLIMIT_AS, &little), errno);
+  char *address = start_listening(&listener, "--exec", "sh", "-c", "head -c $(cat) /dev/zero");
+  assert_return_code(setrlimit(RLIMIT_AS, &before), errno);
+  assert_int_equal(run(&sender, "send", "--reply", address, "400000000"), CONNECTION);
+  assert_string_equal(sender.said, "");
+  tool_expect_complaint(&listener, "the output of a command: no buffer space available");
+  assert_int_equal(run(&sender, "send", "--reply", address, "3"), OK);
   tool_end_by(&listener, SIGTERM);
   free(address);
 }
@@ -727,6 +751,7 @@ int main(void) {
       test_in_scratch(a_large_message_goes_through_a_command),
       test_in_scratch(a_command_need_not_read_nor_answer_and_its_failure_is_told),
       test_in_scratch(a_command_that_cannot_be_run_ends_its_client_only),
+      test_in_scratch(an_output_beyond_memory_costs_its_client_only),
       test_in_scratch(a_client_may_leave_while_its_command_runs),
 #endif
       test_in_scratch(many_clients_are_served_at_once),

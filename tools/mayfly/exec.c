@@ -4,7 +4,6 @@
 
 #include "exec.h"
 #include "tool.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,10 @@ struct execution {
   uv_write_t writing;
   int open; /* of the three */
   int started;
+  int status; /* of its output */
   char *answer;
   size_t size, capacity;
-  void (*finished)(void *context, const void *output, size_t size);
+  exec_finished *finished;
   void *context;
   char data[]; /* the message */
 };
@@ -27,7 +27,7 @@ static void on_closed(uv_handle_t *handle) {
   if (--execution->open > 0)
     return;
   if (execution->started)
-    execution->finished(execution->context, execution->answer, execution->size);
+    execution->finished(execution->context, execution->status, execution->answer, execution->size);
   free(execution->answer);
   free(execution);
 }
@@ -64,8 +64,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     execution->size += (size_t)count;
     return;
   }
-  if (count != UV_EOF)
+  if (count != UV_EOF) {
     fprintf(stderr, "mayfly: the output of a command: %s\n", uv_strerror((int)count));
+    execution->status = TOOL_FAILED;
+  }
   uv_close((uv_handle_t *)stream, on_closed);
 }
 
@@ -81,14 +83,6 @@ static void on_exit_of(uv_process_t *process, int64_t status, int number) {
 
 /* ---- its beginning ---- */
 
-#ifdef SIGPIPE
-static void ignore_broken_pipes(void) {
-  signal(SIGPIPE, SIG_IGN); /* which libuv raises when a command does not read its input */
-}
-#else
-static void ignore_broken_pipes(void) {}
-#endif
-
 static int spawn(uv_loop_t *loop, struct execution *execution, char **command) {
   uv_stdio_container_t stdio[3] = {
       {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&execution->input},
@@ -97,7 +91,6 @@ static int spawn(uv_loop_t *loop, struct execution *execution, char **command) {
   };
   const uv_process_options_t options = {
       .exit_cb = on_exit_of, .file = command[0], .args = command, .stdio_count = 3, .stdio = stdio};
-  ignore_broken_pipes();
   uv_pipe_init(loop, &execution->input, 0);
   uv_pipe_init(loop, &execution->output, 0);
   execution->input.data = execution->output.data = execution->process.data = execution->writing.data = execution;
@@ -111,8 +104,7 @@ static void give_up(struct execution *execution) {
   uv_close((uv_handle_t *)&execution->process, on_closed);
 }
 
-int exec_start(uv_loop_t *loop, char **command, const void *data, size_t size,
-               void (*finished)(void *context, const void *output, size_t size), void *context) {
+int exec_start(uv_loop_t *loop, char **command, const void *data, size_t size, exec_finished *finished, void *context) {
   struct execution *execution = calloc(1, sizeof *execution + size);
   if (execution == NULL) {
     tool_system_failure(command[0]);

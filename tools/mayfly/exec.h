@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <uv.h>
 
-/* Starts `command` with a copy of `data` as its standard input. `finished` is called from the loop once it has ended
- * and its standard output too, with all that this was. TOOL_OK; or it can't be run, which has been said. */
-int exec_start(uv_loop_t *loop, char **command, const void *data, size_t size,
-               void (*finished)(void *context, const void *output, size_t size), void *context);
+/* Called from the loop once the command has ended and its standard output too, with all that this was. `status`
+ * TOOL_FAILED: not all of it could be read, which has been said. */
+typedef void exec_finished(void *context, int status, const void *output, size_t size);
+
+/* Starts `command` with a copy of `data` as its standard input. TOOL_OK; or it can't be run, which has been said. */
+int exec_start(uv_loop_t *loop, char **command, const void *data, size_t size, exec_finished *finished, void *context);
 
 #endif

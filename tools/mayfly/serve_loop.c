@@ -50,11 +50,16 @@ static void send_reply(struct client *client, const void *data, size_t size) {
   }
 }
 
-static void finished(void *context, const void *output, size_t size) {
+/* A part of its output is no reply. */
+static void finished(void *context, int status, const void *output, size_t size) {
   struct client *client = context;
   client->running = 0;
   if (client->connection == NULL) {
     free(client);
+    return;
+  }
+  if (status != TOOL_OK) {
+    mayfly_uv_connection_close(client->connection, 0);
     return;
   }
   mayfly_uv_resume(client->connection);
@@ -162,7 +167,7 @@ static int run(struct server *server) {
   return server->status;
 }
 
-/* Signals end the process; so the loop ends only where the standard output is broken, and needs no tidying then. */
+/* Signals end the process; so a loop that serves ends only where the output is broken, and needs no tidying. */
 int tool_serve_on_loop(const struct serving *serving) {
   static const mayfly_uv_handlers handlers = {sizeof handlers, opened, message, drained, closed};
   struct server server = {.serving = serving};
@@ -172,5 +177,10 @@ int tool_serve_on_loop(const struct serving *serving) {
     return TOOL_FAILED;
   }
   int result = mayfly_uv_listen(&server.loop, serving->address, serving->options, &handlers, &server, &server.listener);
-  return result < 0 ? tool_failure(result) : run(&server);
+  if (result == 0)
+    return run(&server);
+  int status = tool_failure(result);
+  uv_run(&server.loop, UV_RUN_DEFAULT); /* what was begun on it ends */
+  uv_loop_close(&server.loop);
+  return status;
 }
