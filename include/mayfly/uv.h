@@ -11,7 +11,7 @@
  *    `closed`;
  *  - answers with mayfly_uv_send(), in a handler or at any other time on the loop's thread;
  *  - closes what it will with mayfly_uv_connection_close(), and ends with mayfly_uv_listener_close(). When everything
- * is closed nothing of mayfly is left on the loop, and uv_run() returns if nothing else is.
+ *    is closed nothing of mayfly is left on the loop, and uv_run() returns if nothing else is.
  *
  *      static void message(mayfly_uv_connection *client, const void *data, size_t size) {
  *        if (mayfly_uv_send(client, data, size) == 1)
@@ -77,7 +77,8 @@
  * ------
  * As <mayfly/base.h> says. In `closed` the words of mayfly_last_error() are those of its status. NULL for a loop, an
  * object, or an output is MAYFLY_EINVAL, and for what returns nothing it is nothing. Not repeated at each function:
- * MAYFLY_ENOMEM, and MAYFLY_EIO for an error of the system or of libuv that has no name here.
+ * MAYFLY_ENOMEM, and MAYFLY_EIO for an error of the system or of libuv that has no name here. After a failure, too, the
+ * loop may have to run once more before uv_loop_close().
  *
  * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv).
  */
@@ -107,9 +108,10 @@ typedef struct mayfly_uv_handlers {
   void (*message)(mayfly_uv_connection *connection, const void *data, size_t size);
   /* The queue was above its high mark, and is now down to its low one. */
   void (*drained)(mayfly_uv_connection *connection);
-  /* It is closed, and gone when this returns. `status` 0: we closed it. MAYFLY_EOF: the peer did, between two messages.
-   * Else what has ended it, as mayfly_connect(), mayfly_recv_bytes() and mayfly_send_bytes() name it; MAYFLY_ETIMEDOUT
-   * is also for a close whose time to flush ran out. */
+  /* It is closed, and gone when this returns. `status` 0: we closed it. MAYFLY_EOF: the peer did, between two messages;
+   * what was queued has been sent first, if the peer took it. Else what has ended it, as mayfly_connect(),
+   * mayfly_recv_bytes() and mayfly_send_bytes() name it; MAYFLY_ETIMEDOUT is also for a close whose time to flush ran
+   * out. */
   void (*closed)(mayfly_uv_connection *connection, int status);
 } mayfly_uv_handlers;
 
@@ -180,7 +182,8 @@ MAYFLY_API void mayfly_uv_listener_close(mayfly_uv_listener *listener, void (*cl
 
 /* Begins to connect, and returns: `opened` follows, or `closed` with what went wrong. *connection may be used at once;
  * what is sent before `opened` is queued. The host of an AF_INET address is resolved by the loop's thread pool, within
- * `open_timeout_ms`; its addresses are tried in turn, IPv4 first. A listener that is full is tried again until that
+ * `open_timeout_ms`, but for `closed`, which waits for a resolver that is under way; its addresses are tried in turn,
+ * IPv4 first. A listener that is full is tried again until that
  * time is over. `data`: mayfly_uv_connection_data(). Stands for Client(), and uv_pipe_connect, uv_tcp_connect.
  *
  * MAYFLY_EINVAL: an address that is none, an option or flag that can't be, handlers without `message`. All other errors
@@ -220,7 +223,8 @@ MAYFLY_API int mayfly_uv_send(mayfly_uv_connection *connection, const void *data
 
 /* The same without any copy: `data` stays where it is, unchanged, until `release` is called with it, once it has left
  * or never will. That may be inside this call, inside another send to this connection, or from the loop, before
- * `closed`. `release` NULL: `data` is valid until `closed`. On failure `data` stays yours, and `release` is not called.
+ * `closed`; it may call any function here. `release` NULL: `data` is valid until `closed`. On failure `data` stays
+ * yours, and `release` is not called.
  *
  * Results and errors are those of mayfly_uv_send(). */
 MAYFLY_API int mayfly_uv_send_owned(mayfly_uv_connection *connection, void *data, size_t size,
@@ -230,7 +234,8 @@ MAYFLY_API int mayfly_uv_send_owned(mayfly_uv_connection *connection, void *data
 MAYFLY_API size_t mayfly_uv_queued(const mayfly_uv_connection *connection);
 
 /* Stops reading, and so `message`, until mayfly_uv_resume(), at once: also inside `message`, whatever has been read
- * already. The peer's end does not show while it lasts. Again is nothing. Stands for uv_read_stop. */
+ * already. The peer's end does not show while it lasts, and a loop on which nothing else is waited for ends. Again is
+ * nothing. Stands for uv_read_stop. */
 MAYFLY_API void mayfly_uv_pause(mayfly_uv_connection *connection);
 
 /* Goes on: what had been read already is handed out from the loop, even if nothing new comes. Stands for
@@ -240,7 +245,7 @@ MAYFLY_API void mayfly_uv_resume(mayfly_uv_connection *connection);
 /* Ends the connection: no `message` comes any more, only `closed`, from the loop. `flush_ms` 0: what is queued is
  * dropped. Else it is sent first, for at most that many milliseconds, as long as it takes with MAYFLY_FOREVER; where
  * that fails `closed` has the error. One that is not open yet and has something queued is opened first, without
- * `opened`. Again with 0 ends a flush; NULL is nothing. Stands for close(), and uv_close. */
+ * `opened`. Again: the new time counts, and 0 ends a flush. NULL is nothing. Stands for close(), and uv_close. */
 MAYFLY_API void mayfly_uv_connection_close(mayfly_uv_connection *connection, int flush_ms);
 
 #ifdef __cplusplus

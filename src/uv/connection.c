@@ -120,7 +120,7 @@ void mayfly_uv_pause(mayfly_uv_connection *connection) {
 }
 
 void mayfly_uv_resume(mayfly_uv_connection *connection) {
-  if (connection == NULL || (connection->flags & MF_UV_PAUSED) == 0)
+  if (connection == NULL || connection->state == MF_UV_CLOSING || (connection->flags & MF_UV_PAUSED) == 0)
     return;
   mf_uv_clear(connection, MF_UV_PAUSED);
   if ((connection->flags & MF_UV_SEND_OVER) != 0) {

@@ -134,11 +134,24 @@ void mf_uv_loop_ready(mayfly_uv_connection *connection) {
     uv_idle_start(&loop->idle, on_idle);
 }
 
-void mf_uv_loop_flush(struct mf_uv_loop *loop) {
+/* Into a list of the caller's: any of them may close meanwhile, and others become ready. */
+static void take_ready(struct mf_uv_loop *loop, struct mf_uv_link *now) {
   loop->batches = loop->pending = 0;
-  for (struct mf_uv_link *link = loop->ready.next, *next; link != &loop->ready; link = next) {
-    next = link->next;
-    mf_uv_connection_turn(MF_UV_OF(link, mayfly_uv_connection, ready), 0);
+  *now = loop->ready;
+  now->prev->next = now->next->prev = now;
+  mf_uv_link_init(&loop->ready);
+}
+
+void mf_uv_loop_flush(struct mf_uv_loop *loop) {
+  struct mf_uv_link now;
+  if (mf_uv_link_is_alone(&loop->ready))
+    return;
+  take_ready(loop, &now);
+  while (!mf_uv_link_is_alone(&now)) {
+    mayfly_uv_connection *connection = MF_UV_OF(now.next, mayfly_uv_connection, ready);
+    mf_uv_link_out(&connection->ready);
+    mf_uv_link_put(&loop->ready, &connection->ready); /* its turn is still to come */
+    mf_uv_connection_turn(connection, 0);
   }
 }
 
@@ -151,13 +164,10 @@ void mf_uv_loop_batch(struct mf_uv_loop *loop) {
 static void on_prepare(uv_prepare_t *prepare) {
   struct mf_uv_loop *loop = prepare->data;
   struct mf_uv_link now;
+  uv_idle_stop(&loop->idle); /* also where whoever started it has been closed meanwhile */
   if (mf_uv_link_is_alone(&loop->ready))
     return;
-  loop->batches = loop->pending = 0;
-  uv_idle_stop(&loop->idle);
-  now = loop->ready;
-  now.prev->next = now.next->prev = &now;
-  mf_uv_link_init(&loop->ready);
+  take_ready(loop, &now);
   while (!mf_uv_link_is_alone(&now)) {
     mayfly_uv_connection *connection = MF_UV_OF(now.next, mayfly_uv_connection, ready);
     mf_uv_link_out(&connection->ready);

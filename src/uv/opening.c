@@ -75,7 +75,8 @@ static int as_authentication(int error) {
 
 void mf_uv_opening_failed(mayfly_uv_connection *connection, int error) {
   const struct mf_uv_opening *opening = connection->place.opening;
-  error = as_authentication(error);
+  if (connection->state == MF_UV_PROVING)
+    error = as_authentication(error);
   if (error == MAYFLY_EAUTH)
     connection->origin->stats.refused_auth++;
   if (opening->connecting != NULL) {

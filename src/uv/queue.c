@@ -83,8 +83,9 @@ static void out_of_time(struct mf_uv_alarm *alarm) {
 }
 
 void mf_uv_queue_set_deadline(mayfly_uv_connection *connection, int timeout_ms) {
-  if (timeout_ms >= 0)
-    mf_uv_deadline_set(loop_of(connection), &connection->queue->deadline, mf_endpoint_deadline(timeout_ms));
+  struct mf_uv_alarm *deadline = &connection->queue->deadline;
+  mf_uv_alarm_cancel(loop_of(connection), deadline);
+  mf_uv_deadline_set(loop_of(connection), deadline, mf_endpoint_deadline(timeout_ms));
 }
 
 static int make_queue(mayfly_uv_connection *connection) {
@@ -110,16 +111,17 @@ static void drop_queue(mayfly_uv_connection *connection) {
     free(queue);
 }
 
+/* As for what has left, a release comes last. */
 void mf_uv_queue_free(mayfly_uv_connection *connection) {
-  struct mf_uv_queue *queue = connection->queue;
-  if (queue == NULL)
+  if (connection->queue == NULL)
     return;
-  while (queue->first != NULL) {
-    struct mf_uv_item *item = queue->first;
-    queue->first = item->next;
+  struct mf_uv_item *left = connection->queue->first;
+  drop_queue(connection);
+  while (left != NULL) {
+    struct mf_uv_item *item = left;
+    left = item->next;
     mf_uv_item_free(item);
   }
-  drop_queue(connection);
 }
 
 static void append(struct mf_uv_queue *queue, struct mf_uv_item *item) {
@@ -158,21 +160,34 @@ static size_t fill(const struct mf_uv_queue *queue, mayfly_slice slices[SLICES_M
   return count;
 }
 
-static void advance(mayfly_uv_connection *connection, size_t size) {
-  struct mf_uv_queue *queue = connection->queue;
+/* What has left whole: out of the queue. */
+static struct mf_uv_item *take_left(struct mf_uv_queue *queue, size_t size) {
+  struct mf_uv_item *left = NULL, **end = &left;
   queue->bytes -= size;
-  while (queue->first != NULL) {
-    struct mf_uv_item *item = queue->first;
-    size_t part = size < item->size ? size : item->size;
-    item->data += part;
-    item->size -= part;
-    size -= part;
-    if (item->size > 0)
-      return;
-    queue->first = item->next;
+  while (queue->first != NULL && queue->first->size <= size) {
+    size -= queue->first->size;
+    *end = queue->first;
+    end = &queue->first->next;
+    queue->first = *end;
+  }
+  *end = NULL;
+  if (queue->first != NULL) {
+    queue->first->data += size;
+    queue->first->size -= size;
+  }
+  return left;
+}
+
+/* A release comes last: it may send again, or close. */
+static void advance(mayfly_uv_connection *connection, size_t size) {
+  struct mf_uv_item *left = take_left(connection->queue, size);
+  if (connection->queue->first == NULL)
+    drop_queue(connection);
+  while (left != NULL) {
+    struct mf_uv_item *item = left;
+    left = item->next;
     give_back(loop_of(connection), item);
   }
-  drop_queue(connection);
 }
 
 /* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. */

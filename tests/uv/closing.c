@@ -98,6 +98,24 @@ static void an_answer_before_a_close_that_flushes_is_sent(void **state) {
   close(raw);
 }
 
+static void send_and_close(struct end *end) {
+  assert_int_equal(mayfly_uv_send(end->connection, "the time", 8), 0);
+  loop_close(end, MAYFLY_FOREVER);
+}
+
+static void a_loop_whose_connection_sent_and_closed_waits_again(void **state) {
+  struct loop *loop = *state;
+  char said[16];
+  loop->on_opened = send_and_close;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed);
+  assert_int_equal(raw_hear_message(raw, said, sizeof said), 8);
+  loop_turn(loop);
+  assert_int_equal(uv_backend_timeout(&loop->uv), -1); /* until something comes */
+  close(raw);
+}
+
 static void connect_again(struct end *end) {
   if (end->loop->count < 5) {
     struct end *next = loop_connect(end->loop, NULL);
@@ -113,6 +131,29 @@ static void closed_may_connect_anew(void **state) {
   client->on_opened = close_now;
   client->on_closed = connect_again;
   loop_run_until(loop, loop->count >= 5 && loop->ends[loop->count - 1]->closed);
+}
+
+static void pause_and_resume(struct end *end) {
+  mayfly_uv_pause(end->connection);
+  mayfly_uv_resume(end->connection);
+}
+
+static void pausing_and_resuming_one_that_is_closing_is_nothing(void **state) {
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  struct end *end = loop->accepted;
+  mayfly_uv_pause(end->connection);
+  close(raw);
+  while (mayfly_uv_send(end->connection, "gone?", 5) != MAYFLY_EPIPE)
+    loop_turn(loop);
+  end->on_closed = pause_and_resume;
+  loop_close(end, 0);
+  pause_and_resume(end);
+  loop_run_until(loop, end->closed);
+  assert_closed(end, 0, "");
+  loop_turn(loop);
 }
 
 /* ---- before it is open ---- */
@@ -334,7 +375,9 @@ int main(void) {
       test_on_loop(closing_inside_a_large_message_is_the_same),
       test_on_loop(a_handler_may_close_another_connection),
       test_on_loop(an_answer_before_a_close_that_flushes_is_sent),
+      test_on_loop(a_loop_whose_connection_sent_and_closed_waits_again),
       test_on_loop(closed_may_connect_anew),
+      test_on_loop(pausing_and_resuming_one_that_is_closing_is_nothing),
       test_on_loop(closing_at_once_comes_from_the_loop),
       test_on_loop(closing_while_a_host_is_resolved),
       test_on_loop(closing_inside_the_handshake),

@@ -6,6 +6,7 @@
 #include "raw.h"
 #include "result.h"
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -300,6 +301,32 @@ static void nobody_listens_on_a_port(void **state) {
   assert_closed(client, MAYFLY_ECONNREFUSED, "refused");
 }
 
+/* Whoever connects meets a reset, as a rule before the loop has seen that it is connected. */
+static void a_reset_before_there_is_a_key_to_prove_is_no_failure_of_it(void **state) {
+  struct loop *loop = *state;
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof own;
+  mayfly_address address = {MAYFLY_AF_INET, 0, "127.0.0.1"};
+  int peer, listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  assert_int_equal(bind(listening, (struct sockaddr *)&own, sizeof own), 0);
+  assert_int_equal(listen(listening, 1), 0);
+  assert_int_equal(getsockname(listening, (struct sockaddr *)&own, &size), 0);
+  address.port = ntohs(own.sin_port);
+  options.authkey = "secret";
+  options.authkey_size = 6;
+  struct end *client;
+  do {
+    client = loop_connect_to(loop, &address, &options);
+    while ((peer = accept(listening, NULL, NULL)) < 0)
+      uv_run(&loop->uv, UV_RUN_NOWAIT);
+    raw_reset(peer);
+    loop_run_until(loop, client->closed);
+  } while (client->status == MAYFLY_EAUTH && loop->count < 20);
+  assert_closed(client, MAYFLY_ECONNRESET, "connect to 127.0.0.1");
+  close(listening);
+}
+
 static void a_name_is_resolved_and_its_ipv4_address_tried_first(void **state) {
   struct loop *loop = *state;
   mayfly_address address = {MAYFLY_AF_INET, 0, "127.0.0.1"};
@@ -449,6 +476,7 @@ int main(void) {
       test_on_loop(peers_are_known),
       test_on_loop(what_goes_wrong_comes_by_closed),
       test_on_loop(nobody_listens_on_a_port),
+      test_on_loop(a_reset_before_there_is_a_key_to_prove_is_no_failure_of_it),
       test_on_loop(a_name_is_resolved_and_its_ipv4_address_tried_first),
       test_on_loop(a_full_listener_is_tried_again),
       test_on_loop(a_full_listener_is_given_up_when_the_time_is_over),

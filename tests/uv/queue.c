@@ -296,6 +296,64 @@ static void what_is_given_and_never_leaves_is_released_before_closed(void **stat
   close(raw);
 }
 
+enum { LARGER = 1 << 20 }; /* than what a socket takes */
+
+static mayfly_uv_connection *sending;
+static int to_send;
+
+static void send_again(void *data) {
+  if (to_send-- > 0)
+    assert_in_range(mayfly_uv_send_owned(sending, data, LARGER, send_again), 0, 1);
+}
+
+static void a_release_may_send_again(void **state) {
+  static unsigned char large[LARGER];
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  struct end *client = loop_connect(loop, NULL);
+  sending = client->connection;
+  to_send = 3;
+  assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, send_again), 0, 1);
+  loop_run_until(loop, loop->accepted != NULL && loop->accepted->messages == 4);
+  assert_int_equal(loop->accepted->bytes, 4 * LARGER);
+  assert_int_equal(to_send, -1);
+  assert_int_equal(mayfly_uv_queued(sending), 0);
+}
+
+static void close_at_release(void *data) {
+  (void)data;
+  mayfly_uv_connection_close(sending, 0);
+}
+
+static void flush_at_release(void *data) {
+  (void)data;
+  mayfly_uv_connection_close(sending, MAYFLY_FOREVER);
+}
+
+static void a_release_may_close_what_never_leaves(void **state) {
+  static unsigned char large[LARGER];
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  sending = loop->accepted->connection;
+  assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, flush_at_release), 0, 1);
+  close(raw);
+  loop_run_until(loop, loop->accepted->closed);
+}
+
+static void a_release_may_close(void **state) {
+  static unsigned char large[LARGER];
+  struct loop *loop = *state;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  struct end *client = loop_connect(loop, NULL);
+  sending = client->connection;
+  assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, close_at_release), 0, 1);
+  loop_run_until(loop, client->closed && loop->accepted->closed);
+  assert_closed(client, 0, "");
+  assert_int_equal(loop->accepted->messages, 1);
+}
+
 /* ---- the peer is gone ---- */
 
 static volatile sig_atomic_t pipes_broken;
@@ -356,6 +414,24 @@ static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state)
   close(raw);
 }
 
+static void a_second_close_may_give_a_flush_all_the_time(void **state) {
+  struct loop *loop = *state;
+  unsigned char bytes[20000];
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  fill(loop->accepted->connection);
+  loop_close(loop->accepted, 1);
+  loop_close(loop->accepted, MAYFLY_FOREVER);
+  uv_sleep(5); /* longer than the first was to take */
+  while (!loop->accepted->closed) {
+    loop_turn(loop);
+    recv(raw, bytes, sizeof bytes, MSG_DONTWAIT);
+  }
+  assert_closed(loop->accepted, 0, "");
+  close(raw);
+}
+
 static void what_is_queued_is_still_sent_after_the_peers_end(void **state) {
   struct loop *loop = *state;
   int raw;
@@ -385,9 +461,13 @@ int main(void) {
       test_on_loop(what_is_given_is_released_once_it_has_left),
       test_on_loop(what_leaves_at_once_is_released_inside_the_call),
       test_on_loop(what_is_given_and_never_leaves_is_released_before_closed),
+      test_on_loop(a_release_may_send_again),
+      test_on_loop(a_release_may_close),
+      test_on_loop(a_release_may_close_what_never_leaves),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
+      test_on_loop(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
   };
   return loop_run_tests(tests);
