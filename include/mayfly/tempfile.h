@@ -45,9 +45,9 @@
  * mayfly_settempdir(): each function finds the directory where `dir` is NULL.
  *
  * A program that may be ended by a signal calls mayfly_cleanup_on_signals() once, early in main(); then what the
- * library holds for it (temporary directories, sockets of listeners, the directory that arbitrary addresses live in) is
- * gone after a SIGTERM too. One that has signal handlers of its own calls mayfly_cleanup() on its way out, not inside
- * the handler.
+ * library holds for it (temporary directories, named temporary files, sockets of listeners, the directory that
+ * arbitrary addresses live in) is gone after a SIGTERM too. One that has signal handlers of its own calls
+ * mayfly_cleanup() on its way out, not inside the handler.
  *
  * Names
  * -----
@@ -58,8 +58,9 @@
  *
  * Ownership
  * ---------
- * A `char **` is yours and goes back to mayfly_free(). A `const char *` is the library's, for the life of the process:
- * it stays valid, with the same text, after mayfly_settempdir() too.
+ * A `char **` is yours and goes back to mayfly_free(). A `const char *` is the library's: an object's path until the
+ * object is persisted or closed, any other for the life of the process, with the same text after mayfly_settempdir()
+ * too.
  *
  * Errors
  * ------
@@ -69,9 +70,9 @@
  * -------------
  * The library knows what must vanish with this process from before it is made until after it is gone. At exit(), or a
  * return from main(), what is left is removed, the newest first; not at _exit(), abort() or SIGKILL. A name is removed
- * only if it still leads to what was made under it: a stranger is left alone. A forked child owns nothing of its
- * parent's, draws other names than its parent, and its exit removes nothing but what it made itself; in it, cleanup and
- * close of an object that the parent made remove nothing.
+ * only if it still leads to what was made under it: a stranger is left alone, as is a file that an editor puts in its
+ * place. A forked child owns nothing of its parent's, draws other names than its parent, and its exit removes nothing
+ * but what it made itself; in it, cleanup and close of an object that the parent made remove nothing.
  *
  * While a mayfly_directory lives, a shared flock(2) is held on it: systemd-tmpfiles, which removes what is old from the
  * temporary directory, passes over what is locked.
@@ -206,8 +207,7 @@ MAYFLY_API int mayfly_named_temporary_file(const mayfly_temp_options *options, m
 /* A file in memory, which becomes one without a name, as mayfly_temporary_file() makes it, before more than `max_size`
  * bytes would be in it, when its descriptor is asked for, or by mayfly_file_rollover(). `max_size` 0: never by size. No
  * flags. `options` NULL: all defaults, and the temporary directory is looked for when it rolls over; so is seen whether
- * `dir` can be used. *file is yours:
- * mayfly_file_close(). Stands for SpooledTemporaryFile.
+ * `dir` can be used. *file is yours: mayfly_file_close(). Stands for SpooledTemporaryFile.
  *
  * All reads, writes, seeks and truncates do the same before and after. A write or a truncate that would roll over and
  * can't leaves content and position as they were.
@@ -216,8 +216,8 @@ MAYFLY_API int mayfly_named_temporary_file(const mayfly_temp_options *options, m
  * MAYFLY_ENOMEM. Where it rolls over: the errors of mayfly_temporary_file(). */
 MAYFLY_API int mayfly_spooled_temporary_file(const mayfly_temp_options *options, size_t max_size, mayfly_file **file);
 
-/* Reads at the position, which moves on. How many bytes that were: fewer than `size` near the end, 0 at or behind it.
- * Stands for read(size). */
+/* Reads at the position, which moves on. How many bytes that were: fewer than `size` near the end, or where `size` is
+ * more than a GiB; 0 at or behind the end. Stands for read(size). */
 MAYFLY_API int64_t mayfly_file_read(mayfly_file *file, void *buffer, size_t size);
 
 /* Writes all of it at the position, which moves on; what lies between the end and the position becomes zeros. On
@@ -320,11 +320,12 @@ MAYFLY_API int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd);
  * name.
  *
  * On failure all is as it was, mode 0600 included. MAYFLY_EEXIST: see MAYFLY_PERSIST_NOREPLACE. MAYFLY_EXDEV: a named
- * file, and `path` is on another file system. MAYFLY_EISDIR: `path` is a directory. MAYFLY_ENOENT, MAYFLY_ENOTDIR,
- * MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there.
- * MAYFLY_ESTOLEN: the file's own name leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened
- * again, or one that is no longer this process's. MAYFLY_ECANCELED: the process is ending. One exception: where
- * MAYFLY_PERSIST_SYNC fails at the directory, with MAYFLY_EIO, the file has its name, but a crash may undo that. */
+ * file, and `path` is on another file system. MAYFLY_EISDIR: `path` is a directory, or ends in a separator;
+ * MAYFLY_EBUSY: or in "..". MAYFLY_ENOENT, MAYFLY_ENOTDIR, MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS,
+ * MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there. MAYFLY_ESTOLEN: the file's own name is gone, or
+ * leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened again, or one that is no longer this
+ * process's. MAYFLY_ECANCELED: the process is ending. One exception: where MAYFLY_PERSIST_SYNC fails at the directory,
+ * with MAYFLY_EIO, the file has its name, but a crash may undo that. */
 MAYFLY_API int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned flags);
 
 /* Closes the file and removes its name, if it has one that is to be removed and still leads to it; a name that has gone
@@ -357,13 +358,13 @@ MAYFLY_API const char *mayfly_directory_path(const mayfly_directory *directory);
  * MAYFLY_PERSIST_NOREPLACE, MAYFLY_PERSIST_SYNC (the directory and its new name; files in it are the caller's to sync).
  * Afterwards its path is the new one, and mayfly_directory_close() only frees. Python has no such function.
  *
- * On failure it is what it was, mode included, and vanishes as before. MAYFLY_EINVAL: NULL, a flag or a mode that is
- * none; or it was removed or made to last already, or is the parent process's. MAYFLY_EEXIST: something has the name,
- * and MAYFLY_PERSIST_NOREPLACE was given. MAYFLY_ENOTEMPTY, MAYFLY_ENOTDIR: there is a directory that is not empty, or
- * something else. MAYFLY_EXDEV: `path` is on another file system. MAYFLY_ENOENT: it is gone, or the directory that
- * `path` lies in. MAYFLY_ESTOLEN: its old name leads to something else. MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS,
- * MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EBUSY, MAYFLY_EMFILE, MAYFLY_EIO: the system refused.
- * MAYFLY_ENOMEM. */
+ * On failure it is what it was, mode included, and vanishes as before. MAYFLY_EINVAL: NULL, "", a flag or a mode that
+ * is none, a `path` in the directory itself; or it was removed or made to last already, or is the parent process's.
+ * MAYFLY_EEXIST: something has the name, and MAYFLY_PERSIST_NOREPLACE was given. MAYFLY_ENOTEMPTY, MAYFLY_ENOTDIR:
+ * there is a directory that is not empty, or something else. MAYFLY_EXDEV: `path` is on another file system.
+ * MAYFLY_ENOENT: it is gone, or the directory that `path` lies in. MAYFLY_ESTOLEN: its old name leads to something
+ * else. MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EBUSY,
+ * MAYFLY_EMFILE, MAYFLY_EIO: the system refused. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_directory_persist(mayfly_directory *directory, const char *path, int mode, unsigned flags);
 
 /* Removes it now, with all that is in it, as mayfly_rmtree() does; the object lives on. Once that is done, or somebody
@@ -438,8 +439,8 @@ MAYFLY_API int mayfly_cleanup(void);
  * what has become default since. On Windows: CTRL_C, CTRL_BREAK and the console's close.
  *
  * What happens then: the handler only wakes a thread, which this call has started. The thread lets nothing more be
- * made that would have to vanish (mayfly_listen() and mayfly_arbitrary_address() give MAYFLY_ECANCELED), waits for what
- * is being made at that moment, cleans up as mayfly_cleanup(), puts the default action back and raises the signal
+ * made that would have to vanish (MAYFLY_ECANCELED, as from mayfly_temporary_directory() or mayfly_listen()), waits for
+ * what is being made at that moment, cleans up as mayfly_cleanup(), puts the default action back and raises the signal
  * again: the exit status is the signal's. As pid 1 of a container, where the default action does nothing, the process
  * ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked child, which has not
  * called this function itself, the signal just takes its course. A handler that the program installs later takes the

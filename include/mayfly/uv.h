@@ -52,7 +52,8 @@
  *
  * When a message leaves: answers to the connection whose messages are being handed out leave together, after all that
  * came in one read has been handed out. To another connection the first message in a turn of the loop leaves at once,
- * the rest together before the loop waits. One of 64 KiB or more does not wait for others.
+ * the rest together before the loop waits. One of 64 KiB or more does not wait for others. On a pipe of Windows all
+ * leave from the loop.
  *
  * Ownership
  * ---------

@@ -177,6 +177,8 @@ static int check_persist(const mayfly_directory *directory, const char *path, in
   const unsigned known = MAYFLY_PERSIST_NOREPLACE | MAYFLY_PERSIST_SYNC;
   if (directory == NULL || path == NULL)
     return mf_fail(MAYFLY_EINVAL, "mayfly_directory_persist: %s is NULL", directory == NULL ? "directory" : "path");
+  if (*path == '\0')
+    return mf_fail(MAYFLY_EINVAL, "mayfly_directory_persist: path is empty");
   if ((flags & ~known) != 0)
     return mf_fail(MAYFLY_EINVAL, "mayfly_directory_persist: flag 0x%x is of no use here", flags & ~known);
   if (mode < MAYFLY_MODE_NEW || mode > 07777)
@@ -201,7 +203,7 @@ int mayfly_directory_persist(mayfly_directory *directory, const char *path, int 
   char *absolute;
   int result = check_persist(directory, path, mode, flags);
   if (result == 0)
-    result = mf_os_path_absolute(path, &absolute);
+    result = mf_os_path_target(path, &absolute);
   if (result < 0)
     return result;
   result = persist(directory, absolute, mode, flags);

@@ -104,11 +104,9 @@ int mayfly_temporary_file(const mayfly_temp_options *options, mayfly_file **file
   return result;
 }
 
-int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file) {
+static int make_named(const mayfly_temp_options *options, mayfly_file **file) {
   const unsigned outlives = MAYFLY_TEMP_KEEP | MAYFLY_TEMP_REOPENABLE; /* its descriptor, perhaps */
   struct mf_template template;
-  if (file == NULL)
-    return mf_fail(MAYFLY_EINVAL, "mayfly_named_temporary_file: file is NULL");
   int result = mf_template_from_options(options, outlives | MAYFLY_TEMP_CRASH_SAFE, &template);
   if (result < 0)
     return result;
@@ -121,6 +119,18 @@ int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file 
     *file = made;
   else
     free(made);
+  return result;
+}
+
+/* In flight from before the process's own directory is there, which a cleanup would take from under it. */
+int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file) {
+  if (file == NULL)
+    return mf_fail(MAYFLY_EINVAL, "mayfly_named_temporary_file: file is NULL");
+  int result = mf_registry_begin();
+  if (result < 0)
+    return result;
+  result = make_named(options, file);
+  mf_registry_end(NULL);
   return result;
 }
 
@@ -367,7 +377,11 @@ int mayfly_file_os_fd(mayfly_file *file, mayfly_os_fd *fd) {
 
 /* "a" would make the descriptor, and so our writes, append. */
 static int check_mode(const char *mode) {
-  if (mode == NULL || (mode[0] != 'r' && mode[0] != 'w') || mode[1 + strspn(mode + 1, "+bt")] != '\0')
+  static const char *const ends[] = {"", "b", "+", "b+", "+b"};
+  int known = 0;
+  for (size_t i = 0; mode != NULL && i < sizeof ends / sizeof ends[0]; i++)
+    known |= (mode[0] == 'r' || mode[0] == 'w') && strcmp(mode + 1, ends[i]) == 0;
+  if (!known)
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_stream: the mode is %s, not r, w, r+ or w+",
                    mode == NULL ? "NULL" : mode);
   return 0;

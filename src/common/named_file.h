@@ -15,6 +15,7 @@ struct mf_named_file {
   char *path;
   struct mf_os_identity identity;
   int kept; /* nobody removes it: it is never in the registry */
+  int mode; /* MAYFLY_MODE_PRIVATE, as it is made, or what it was persisted with */
 };
 
 /* `flags`: MF_OS_FILE_*. The path is the template's, which is clear then. On failure `file` is as it was. */

@@ -85,9 +85,11 @@ mf_hmac_fn mf_os_hmac; /* see digest.h; absent digest: MAYFLY_ENOTSUP */
 enum { MF_OS_TEMP_CANDIDATE_SYSTEM = 3 };
 int mf_os_temp_candidate(size_t index, char **path);
 int mf_os_path_absolute(const char *path, char **absolute); /* lexically, as os.path.abspath; yours to free */
-size_t mf_os_path_directory_size(const char *path);         /* so many bytes of an absolute path are its directory */
-char mf_os_path_separator(void);                            /* as it stands in an absolute path */
-int mf_os_path_exists(const char *path);                    /* 1, 0 or an error; links are not followed */
+/* The same for a name that is to be given: ".." leads where the system has it lead, which may be through a link. */
+int mf_os_path_target(const char *path, char **absolute);
+size_t mf_os_path_directory_size(const char *path); /* so many bytes of an absolute path are its directory */
+char mf_os_path_separator(void);                    /* as it stands in an absolute path */
+int mf_os_path_exists(const char *path);            /* 1, 0 or an error; links are not followed */
 /* Where lasting endpoints belong, its separator included: "/run/"; yours to free. */
 int mf_os_runtime_directory(mayfly_scope scope, char **path);
 mayfly_family mf_os_default_family(void);

@@ -18,9 +18,12 @@ int mayfly_file_reopen(mayfly_file *file, mayfly_file **again) {
   if (made == NULL)
     return mf_fail(MAYFLY_ENOMEM, "open a temporary file again: no memory");
   made->reopened = 1;
+  struct mf_os_identity identity = file->named.identity; /* unknown of what had no name when it was made */
   int result = mf_file_roll_over(file);
+  if (result == 0 && file->named.path != NULL && file->named.fd != MAYFLY_NO_FD)
+    result = mf_os_file_identity(file->named.fd, &identity);
   if (result == 0)
-    result = mf_os_file_reopen(file->named.fd, file->named.path, &file->named.identity, &made->named.fd);
+    result = mf_os_file_reopen(file->named.fd, file->named.path, &identity, &made->named.fd);
   if (result == 0)
     *again = made;
   else
@@ -107,10 +110,10 @@ static int prepare(mayfly_os_fd fd, const struct publication *publication) {
   return result;
 }
 
-static void make_private_again(mayfly_os_fd fd, const char *path) {
+static void give_mode_back(mayfly_os_fd fd, int mode, const char *path) {
   char words[MF_OS_WORDS_SIZE];
   mf_words_keep(words);
-  mf_os_file_set_mode(fd, MAYFLY_MODE_PRIVATE, path);
+  mf_os_file_set_mode(fd, mode, path);
   mf_words_put_back(words);
 }
 
@@ -225,7 +228,7 @@ static int publish_link(mayfly_os_fd fd, const struct publication *publication) 
     result = (publication->flags & MAYFLY_PERSIST_NOREPLACE) != 0 ? mf_os_file_link(fd, publication->target)
                                                                   : link_and_rename(fd, publication);
   if (result < 0)
-    make_private_again(fd, publication->target);
+    give_mode_back(fd, MAYFLY_MODE_PRIVATE, publication->target);
   return result;
 }
 
@@ -240,7 +243,7 @@ static int publish_rename(struct mf_named_file *named, const struct publication 
     mf_named_file_let_go(named);
     return 0;
   }
-  make_private_again(named->fd, named->path);
+  give_mode_back(named->fd, named->mode, named->path);
   mf_named_file_give_back(named);
   return result;
 }
@@ -283,11 +286,17 @@ static int publish_and_sync(mayfly_file *file, char *target, int mode, unsigned 
     free(file->named.path);
     file->named.path = target;
     file->named.kept = 1;
+    file->named.mode = mode;
     file->flags = MAYFLY_TEMP_KEEP;
     result = mf_os_file_sync(directory);
   }
   mf_os_fd_close(directory);
   return result;
+}
+
+static int ends_in_separator(const char *path) {
+  char last = path[strlen(path) - 1];
+  return last == '/' || last == mf_os_path_separator();
 }
 
 static int check_persist(const mayfly_file *file, const char *path, int mode, unsigned flags) {
@@ -299,6 +308,8 @@ static int check_persist(const mayfly_file *file, const char *path, int mode, un
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_persist: a file opened again has no name of its own");
   if (path == NULL || *path == '\0')
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_persist: path is %s", path == NULL ? "NULL" : "empty");
+  if (ends_in_separator(path))
+    return mf_fail(MAYFLY_EISDIR, "mayfly_file_persist: %s is a name for a directory", path);
   if (mode < MAYFLY_MODE_NEW || mode > 07777)
     return mf_fail(MAYFLY_EINVAL, "mayfly_file_persist: a mode of 0%o", (unsigned)mode);
   if ((flags & ~known) != 0)
@@ -310,7 +321,7 @@ int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned 
   char *target = NULL;
   int result = check_persist(file, path, mode, flags);
   if (result == 0)
-    result = mf_os_path_absolute(path, &target);
+    result = mf_os_path_target(path, &target);
   if (result == 0)
     result = mf_file_roll_over(file);
   if (result == 0)

@@ -42,7 +42,7 @@ enum { GONE, SAME, STRANGER };
 static int compare(int parent, const char *name, const struct stat *held) {
   struct stat there;
   if (fstatat(parent, name, &there, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT ? GONE : -1;
+    return mf_posix_is_gone(errno) ? GONE : -1;
   return there.st_dev == held->st_dev && there.st_ino == held->st_ino ? SAME : STRANGER;
 }
 
@@ -733,7 +733,7 @@ static int remove_tree(struct walk *walk, int parent, const char *name, int held
 static int remove_in_place(struct walk *walk, const struct place *place, int held) {
   int parent = open_parent(place);
   if (parent < 0)
-    return errno == ENOENT ? 0 : mf_posix_fail("remove %s", walk->path);
+    return mf_posix_is_gone(errno) ? 0 : mf_posix_fail("remove %s", walk->path);
   int found = fstat(held, &walk->tree) == 0 ? compare(parent, place->name, &walk->tree) : -1, result = 0;
   if (found < 0)
     result = mf_posix_fail("remove %s", walk->path);

@@ -12,10 +12,14 @@
 
 /* ---- who a file is ---- */
 
+int mf_posix_is_gone(int number) {
+  return number == ENOENT || number == ENOTDIR;
+}
+
 int mf_posix_same(const char *path, const struct stat *status) {
   struct stat there;
   if (lstat(path, &there) != 0)
-    return errno == ENOENT ? 0 : -1;
+    return mf_posix_is_gone(errno) ? 0 : -1;
   return there.st_dev == status->st_dev && there.st_ino == status->st_ino;
 }
 

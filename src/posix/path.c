@@ -45,11 +45,12 @@ int mf_os_temp_candidate(size_t index, char **path) {
   return MAYFLY_ENOENT;
 }
 
-/* Appends one component to the absolute path of `length` bytes; "." and ".." as text only. Returns the new length. */
-static size_t append_component(char *path, size_t length, const char *part, size_t size) {
+/* Appends one component to the absolute path of `length` bytes; "." and, if `lexical`, ".." as text only. Returns the
+ * new length. */
+static size_t append_component(char *path, size_t length, const char *part, size_t size, int lexical) {
   if (size == 0 || (size == 1 && part[0] == '.'))
     return length;
-  if (size == 2 && memcmp(part, "..", 2) == 0) {
+  if (lexical && size == 2 && memcmp(part, "..", 2) == 0) {
     while (length > 0 && path[--length] != '/')
       ;
     return length;
@@ -59,16 +60,16 @@ static size_t append_component(char *path, size_t length, const char *part, size
   return length + size;
 }
 
-static size_t append_path(char *path, size_t length, const char *more) {
+static size_t append_path(char *path, size_t length, const char *more, int lexical) {
   while (*more != '\0') {
     size_t size = strcspn(more, "/");
-    length = append_component(path, length, more, size);
+    length = append_component(path, length, more, size, lexical);
     more += size + (more[size] == '/');
   }
   return length;
 }
 
-int mf_os_path_absolute(const char *path, char **absolute) {
+static int make_absolute(const char *path, int lexical, char **absolute) {
   char *cwd = NULL;
   if (path[0] != '/' && (cwd = getcwd(NULL, 0)) == NULL)
     return mf_posix_fail("make %s absolute: get the current directory", path);
@@ -77,13 +78,21 @@ int mf_os_path_absolute(const char *path, char **absolute) {
     free(cwd);
     return mf_fail(MAYFLY_ENOMEM, "make %s absolute: no memory", path);
   }
-  size_t length = append_path(made, cwd != NULL ? append_path(made, 0, cwd) : 0, path);
+  size_t length = append_path(made, cwd != NULL ? append_path(made, 0, cwd, lexical) : 0, path, lexical);
   if (length == 0)
     made[length++] = '/';
   made[length] = '\0';
   free(cwd);
   *absolute = made;
   return 0;
+}
+
+int mf_os_path_absolute(const char *path, char **absolute) {
+  return make_absolute(path, 1, absolute);
+}
+
+int mf_os_path_target(const char *path, char **absolute) {
+  return make_absolute(path, 0, absolute);
 }
 
 char mf_os_path_separator(void) {

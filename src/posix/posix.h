@@ -36,6 +36,8 @@ int mf_posix_fail(const char *format, ...) MF_PRINTF(1, 2);
 
 /* ---- file.c ---- */
 
+/* The errno of a path that leads nowhere: nothing has the name, or a file is where its directory was. */
+int mf_posix_is_gone(int number);
 /* 1: `path`, links not followed, is what `status` tells of. 0: it is something else, or not there. -1: errno. */
 int mf_posix_same(const char *path, const struct stat *status);
 /* rename(2) to a name that nothing has; -1: errno, and mf_posix_lacks_it() where the system, or the file system, can't

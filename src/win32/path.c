@@ -76,6 +76,11 @@ int mf_os_path_absolute(const char *path, char **absolute) {
   return result;
 }
 
+/* The system itself takes ".." as text. */
+int mf_os_path_target(const char *path, char **absolute) {
+  return mf_os_path_absolute(path, absolute);
+}
+
 /* Lifts the limit of 260 characters, where there is one: not for devices. */
 static void prefix(wchar_t *block, size_t room) {
   static const wchar_t local[] = L"\\\\?\\", share[] = L"\\\\?\\UNC";

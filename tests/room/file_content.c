@@ -227,7 +227,7 @@ static void talks_through_a_stream(mayfly_file *file) {
   assert_int_equal(fprintf(stream, "2"), 1);
   assert_int_equal(fclose(stream), 0);
   files_expect(file, "one\n2wo\n"); /* ours is still open */
-  static const char *const modes[] = {"a", "a+", "rw", "", "x", "+r", "rx"};
+  static const char *const modes[] = {"a", "a+", "rw", "", "x", "+r", "rx", "rt", "r++", "rbb", "r+b+"};
   for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
     assert_error(mayfly_file_stream(file, modes[i], &stream), MAYFLY_EINVAL, "the mode is");
   assert_error(mayfly_file_stream(file, NULL, &stream), MAYFLY_EINVAL, "NULL");

@@ -144,6 +144,20 @@ static void a_persist_that_fails_leaves_the_mode_private(void **state) {
   files_remove(target);
 }
 
+static void a_second_persist_that_fails_leaves_the_mode_of_the_first(void **state) {
+  char target[SCRATCH_PATH_SIZE], missing[SCRATCH_PATH_SIZE];
+  scratch_path(target, *state, "lasting");
+  scratch_path(missing, *state, "missing/name");
+  for (int kind = 0; kind < KINDS; kind++) {
+    mayfly_file *file = make_kind(kind, *state);
+    assert_ok(mayfly_file_persist(file, target, 0640, 0));
+    assert_error(mayfly_file_persist(file, missing, 0644, 0), MAYFLY_ENOENT, missing);
+    assert_int_equal(mode_of(target), 0640);
+    assert_ok(mayfly_file_close(file));
+    files_remove(target);
+  }
+}
+
 /* ---- without a name ---- */
 
 static void a_file_without_a_name_has_no_link_and_its_directory_can_be_removed(void **state) {
@@ -283,6 +297,24 @@ static void a_link_in_the_place_of_the_name_is_left_alone_and_so_is_its_target(v
   free(path);
 }
 
+static void a_file_in_the_place_of_its_directory_is_no_failure(void **state) {
+  char in[SCRATCH_PATH_SIZE], away[SCRATCH_PATH_SIZE];
+  mayfly_directory *directory;
+  scratch_path(in, *state, "in");
+  scratch_path(away, *state, "away");
+  assert_return_code(mkdir(in, 0700), errno);
+  const mayfly_temp_options options = files_in(in);
+  mayfly_file *file = make_named(in, 0);
+  assert_ok(mayfly_temporary_directory(&options, &directory));
+  assert_return_code(rename(in, away), errno);
+  files_put(in, "a stranger's");
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_directory_close(directory));
+  files_expect_at(in, "a stranger's");
+  files_remove(in);
+  assert_ok(mayfly_rmtree(away, NULL));
+}
+
 static void a_directory_in_the_place_of_the_name_is_left_alone(void **state) {
   mayfly_file *file = files_named(*state, 0);
   char *path = strdup(mayfly_file_path(file));
@@ -350,6 +382,36 @@ static int changes_directory(int parent, void *scratch) {
 
 static void a_later_change_of_directory_does_not_matter(void **state) {
   in_child(changes_directory, *state);
+}
+
+static void the_way_to_a_lasting_name_goes_through_links_as_the_systems_does(void **state) {
+  static const char *const directories[] = {"far", "far/below"};
+  char path[SCRATCH_PATH_SIZE], target[SCRATCH_PATH_SIZE], there[SCRATCH_PATH_SIZE];
+  const mayfly_temp_options options = files_in(*state);
+  mayfly_directory *directory;
+  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+    scratch_path(path, *state, directories[i]);
+    assert_return_code(mkdir(path, 0700), errno);
+  }
+  scratch_path(path, *state, "link");
+  assert_return_code(symlink("far/below", path), errno);
+  mayfly_file *file = make_named(*state, 0);
+  scratch_path(target, *state, "missing/../file");
+  assert_error(mayfly_file_persist(file, target, 0, 0), MAYFLY_ENOENT, target);
+  scratch_path(target, *state, "link/../file");
+  scratch_path(there, *state, "far/file");
+  assert_ok(mayfly_file_persist(file, target, 0, MAYFLY_PERSIST_SYNC));
+  assert_ok(mayfly_file_close(file));
+  assert_true(files_exists(there));
+  assert_ok(mayfly_temporary_directory(&options, &directory));
+  scratch_path(target, *state, "link/../directory/");
+  scratch_path(there, *state, "far/directory");
+  assert_ok(mayfly_directory_persist(directory, target, 0, MAYFLY_PERSIST_SYNC));
+  assert_ok(mayfly_directory_close(directory));
+  assert_return_code(rmdir(there), errno);
+  assert_return_code(unlink(path), errno);
+  scratch_path(path, *state, "far");
+  assert_ok(mayfly_rmtree(path, NULL));
 }
 
 static void a_file_that_nobody_may_write_to_is_removed_all_the_same(void **state) {
@@ -620,6 +682,7 @@ int main(void) {
       test_in_scratch(the_mode_is_0600_whatever_the_umask_for_who_is_not_root),
       test_in_scratch(a_persisted_file_has_the_mode_that_was_asked_for),
       test_in_scratch(a_persist_that_fails_leaves_the_mode_private),
+      test_in_scratch(a_second_persist_that_fails_leaves_the_mode_of_the_first),
       test_in_scratch(a_file_without_a_name_has_no_link_and_its_directory_can_be_removed),
       test_in_scratch(a_file_in_memory_is_on_no_disk),
       test_in_scratch(every_descriptor_is_closed_by_exec),
@@ -628,9 +691,11 @@ int main(void) {
       test_in_scratch(out_of_descriptors_nothing_is_made_and_nothing_lost),
       test_in_scratch(a_link_in_the_place_of_the_name_is_left_alone_and_so_is_its_target),
       test_in_scratch(a_directory_in_the_place_of_the_name_is_left_alone),
+      test_in_scratch(a_file_in_the_place_of_its_directory_is_no_failure),
       test_in_scratch(a_stranger_with_the_number_of_a_released_file_is_left_alone),
       test_in_scratch(a_reopened_link_is_not_followed),
       test_in_scratch(a_later_change_of_directory_does_not_matter),
+      test_in_scratch(the_way_to_a_lasting_name_goes_through_links_as_the_systems_does),
       test_in_scratch(a_file_that_nobody_may_write_to_is_removed_all_the_same),
       test_in_scratch(a_directory_that_may_not_be_written_to_is_named_and_nothing_is_left),
       test_in_scratch(what_can_not_be_removed_is_tried_again_at_the_end),

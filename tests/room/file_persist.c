@@ -128,6 +128,8 @@ static void fails_to_persist(mayfly_file *file, const char *target) {
   assert_error(mayfly_file_persist(file, target, -2, 0), MAYFLY_EINVAL, "a mode of");
   assert_error(mayfly_file_persist(file, target, 010000, 0), MAYFLY_EINVAL, "a mode of 010000");
   assert_error(mayfly_file_persist(file, target, 0, 4), MAYFLY_EINVAL, "0x4");
+  snprintf(below, sizeof below, "%.200s/", target);
+  assert_error(mayfly_file_persist(file, below, 0, 0), MAYFLY_EISDIR, below);
   files_expect(file, "content");
   assert_ok(mayfly_file_close(file));
 }
@@ -229,6 +231,21 @@ static void is_opened_again(mayfly_file *file, const char *target) {
 
 static void a_file_opened_again_shares_the_content_and_owns_no_name(void **state) {
   of_every_kind(*state, is_opened_again);
+}
+
+static void is_reopened_by_its_lasting_name(mayfly_file *file, const char *target) {
+  mayfly_file *again;
+  files_write(file, "content");
+  assert_ok(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0));
+  assert_ok(mayfly_file_reopen(file, &again));
+  files_expect(again, "content");
+  assert_ok(mayfly_file_close(again));
+  assert_ok(mayfly_file_close(file));
+  files_remove(target);
+}
+
+static void a_persisted_file_can_be_opened_again(void **state) {
+  of_every_kind(*state, is_reopened_by_its_lasting_name);
 }
 
 static void closing_the_second_removes_nothing(void **state) {
@@ -361,6 +378,7 @@ int main(void) {
       test_in_scratch(a_file_that_was_cleaned_up_is_not_persisted),
       test_in_scratch(a_large_file_is_copied_whole),
       test_in_scratch(a_file_opened_again_shares_the_content_and_owns_no_name),
+      test_in_scratch(a_persisted_file_can_be_opened_again),
       test_in_scratch(closing_the_second_removes_nothing),
       test_in_scratch(a_released_file_has_its_name_until_it_is_closed),
       test_in_scratch(a_released_file_is_not_taken_for_a_stranger_of_its_name),

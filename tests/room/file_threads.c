@@ -107,6 +107,31 @@ static void many_threads_make_many_files_while_children_come_and_go(void **state
   assert_ok(mayfly_cleanup());
 }
 
+/* ---- while another thread cleans up ---- */
+
+enum { MAKERS = 2, FILES_EACH = 2000 };
+
+static atomic_int makers;
+
+static void *make_crash_safe(void *directory) {
+  for (int i = 0; i < FILES_EACH; i++)
+    expect_ok(mayfly_file_close(make_any(directory, 2)));
+  atomic_fetch_sub(&makers, 1);
+  return NULL;
+}
+
+static void a_cleanup_takes_no_directory_that_a_file_is_about_to_be_made_in(void **state) {
+  pthread_t threads[MAKERS];
+  atomic_store(&makers, MAKERS);
+  for (int i = 0; i < MAKERS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, make_crash_safe, *state), 0);
+  while (atomic_load(&makers) > 0)
+    assert_ok(mayfly_cleanup());
+  for (int i = 0; i < MAKERS; i++)
+    assert_int_equal(pthread_join(threads[i], NULL), 0);
+  assert_ok(mayfly_cleanup());
+}
+
 /* ---- a lasting name ---- */
 
 enum { VERSIONS = 300, VERSION_SIZE = 20000 };
@@ -310,6 +335,7 @@ int main(void) {
       test_in_scratch(of_files_without_a_name_nothing_is_left_by_kill_9),
       /* last: ThreadSanitizer takes no threads in a child of a process that has had some */
       test_in_scratch(many_threads_make_many_files_while_children_come_and_go),
+      test_in_scratch(a_cleanup_takes_no_directory_that_a_file_is_about_to_be_made_in),
       test_in_scratch(who_looks_while_a_file_is_replaced_finds_the_old_or_the_new_one_whole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

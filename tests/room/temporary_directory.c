@@ -212,6 +212,7 @@ static void a_persist_that_fails_leaves_it_temporary(void **state) {
   assert_error(mayfly_directory_persist(directory, full, 0, 1u << 9), MAYFLY_EINVAL, "0x200");
   assert_error(mayfly_directory_persist(directory, full, -2, 0), MAYFLY_EINVAL, "-2");
   assert_error(mayfly_directory_persist(directory, NULL, 0, 0), MAYFLY_EINVAL, "path is NULL");
+  assert_error(mayfly_directory_persist(directory, "", 0, 0), MAYFLY_EINVAL, "path is empty"); /* not the working one */
   gone_with_all_that_is_in_it(directory);
   assert_ok(mayfly_rmtree(full, NULL));
   assert_int_equal(remove(file), 0);

@@ -34,6 +34,13 @@ static void a_file_is_printed_private_and_stays(void **state) {
   files_remove(tool.said);
 }
 
+static void a_file_whose_name_can_not_be_printed_is_not_left(void **state) {
+  struct tool tool = {.directory = *state, .output = "/dev/full"};
+  assert_int_equal(run(&tool, "file"), FAILED);
+  assert_int_equal(run(&tool, "dir"), FAILED);
+  assert_true(scratch_is_empty(*state));
+}
+
 static void a_file_is_where_and_called_as_was_asked_for(void **state) {
   struct tool tool = {.directory = "/"};
   assert_int_equal(run(&tool, "file", "--dir", *state, "--prefix=with space ", "--suffix", ".txt"), OK);
@@ -47,6 +54,10 @@ static void arguments_that_can_not_be_are_told(void **state) {
   assert_int_equal(run(&tool, "file", "--prefix", "a/b"), USAGE);
   assert_non_null(strstr(tool.complained, "a/b"));
   assert_int_equal(run(&tool, "file", "sh"), USAGE);
+  assert_non_null(strstr(tool.complained, "behind --"));
+  assert_int_equal(run(&tool, "file", "echo", "--", "hello"), USAGE); /* and not "echo hello" */
+  assert_non_null(strstr(tool.complained, "behind --"));
+  assert_int_equal(run(&tool, "file", "--prefix", "--", "true"), USAGE); /* that is the prefix */
   assert_non_null(strstr(tool.complained, "behind --"));
   assert_int_equal(run(&tool, "file", "--"), USAGE);
   assert_non_null(strstr(tool.complained, "missing"));
@@ -118,6 +129,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(tempdir_prints_the_temporary_directory),
       test_in_scratch(a_file_is_printed_private_and_stays),
+      test_in_scratch(a_file_whose_name_can_not_be_printed_is_not_left),
       test_in_scratch(a_file_is_where_and_called_as_was_asked_for),
       test_in_scratch(arguments_that_can_not_be_are_told),
       test_in_scratch(a_command_has_the_path_and_the_file_is_gone_when_it_is),

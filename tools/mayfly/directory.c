@@ -16,8 +16,11 @@ static int print_directory(const mayfly_temp_options *options) {
   if (result < 0)
     return tool_temp_failure(result);
   puts(path);
+  int status = tool_flush();
+  if (status != TOOL_OK) /* nobody learns its name */
+    mayfly_rmtree(path, NULL);
   mayfly_free(path);
-  return tool_flush();
+  return status;
 }
 
 static int run_with_directory(const mayfly_temp_options *options, char **command) {

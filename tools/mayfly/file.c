@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <mayfly/mayfly.h>
 #include <stdio.h>
-#include <string.h>
 
 int tool_temp_failure(int result) {
   return tool_failure(result) == TOOL_USAGE ? TOOL_USAGE : TOOL_FAILED;
@@ -31,8 +30,9 @@ int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char **
                                           {"suffix", required_argument, NULL, 's'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-  int option;
-  while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+  int option, next = optind;
+  /* "+": what stands before "--" is not moved behind it, to be taken for the command */
+  for (; (option = getopt_long(argc, argv, "+", options, NULL)) != -1; next = optind) {
     if (option == 'd')
       taken->dir = optarg;
     else if (option == 'p')
@@ -42,7 +42,7 @@ int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char **
     else
       return option == 'h' ? TOOL_HELP : TOOL_USAGE;
   }
-  int separated = strcmp(argv[optind - 1], "--") == 0;
+  int separated = optind > next; /* "--" was passed over, and is no option's argument */
   if (optind < argc && !separated)
     return tool_misuse("a command stands behind --");
   if (optind == argc && separated)
@@ -51,16 +51,17 @@ int tool_temp_options(int argc, char **argv, mayfly_temp_options *taken, char **
   return TOOL_OK;
 }
 
-static int print_file(const mayfly_temp_options *options) {
-  mayfly_os_fd fd = MAYFLY_NO_FD;
-  char *path;
-  int result = mayfly_mkstemp(options, &fd, &path);
+/* One whose name nobody learns is not left. */
+static int print_file(mayfly_temp_options *options) {
+  mayfly_file *file = NULL;
+  options->flags = MAYFLY_TEMP_REOPENABLE;
+  int result = mayfly_named_temporary_file(options, &file);
   if (result < 0)
     return tool_temp_failure(result);
-  mayfly_os_fd_close(fd);
-  puts(path);
-  mayfly_free(path);
-  return tool_flush();
+  puts(mayfly_file_path(file));
+  int status = tool_flush();
+  result = status == TOOL_OK ? mayfly_file_detach(file, NULL) : mayfly_file_close(file);
+  return result == 0 ? status : tool_temp_failure(result);
 }
 
 /* The command has the file to itself, which some need to open it. */
