@@ -44,11 +44,11 @@
  *
  * Back-pressure
  * -------------
- * What the peer does not take is queued. Above `queue_high` (an option) mayfly_uv_send() still takes one message and
- * returns 1; the next ones are MAYFLY_EAGAIN until `drained` says that the queue is down to `queue_low`. So memory for
- * one connection is bounded by `queue_high` and its largest message. Nothing pauses by itself: who answers what it
- * receives pauses that connection at 1 and resumes it in `drained`, as above; then the peer feels it. Two sides that
- * both do so with each other may stand still for ever.
+ * What the peer does not take is queued. The message that brings the queue above `queue_high` (an option) is taken, and
+ * mayfly_uv_send() returns 1; the next ones are MAYFLY_EAGAIN until `drained` says that the queue is down to
+ * `queue_low`. So memory for one connection is bounded by `queue_high` and its largest message. Nothing pauses by
+ * itself: who answers what it receives pauses that connection at 1 and resumes it in `drained`, as above; then the peer
+ * feels it. Two sides that both do so with each other may stand still for ever.
  *
  * When a message leaves: answers to the connection whose messages are being handed out leave together, after all that
  * came in one read has been handed out. To another connection the first message in a turn of the loop leaves at once,
