@@ -150,6 +150,7 @@ static void deliver(mayfly_uv_connection *connection, const unsigned char *messa
 }
 
 static void bad_frame(mayfly_uv_connection *connection, int error) {
+  mf_uv_queue_flush(connection); /* answers to what came before it, in the same read */
   if (error == MAYFLY_EMSGSIZE)
     mf_fail(error, "receive: the peer announced a message over the limit of %llu bytes",
             (unsigned long long)size_max(connection));

@@ -414,6 +414,19 @@ static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state)
   close(raw);
 }
 
+static void answers_to_what_came_before_nonsense_are_sent(void **state) {
+  struct loop *loop = *state;
+  char back[8];
+  loop->on_message = loop_echo;
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  int raw = raw_connect(loop_address(loop));
+  raw_say(raw, "\0\0\0\4ping\x80\0\0\0", 12);
+  loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed);
+  assert_closed(loop->accepted, MAYFLY_EPROTO, "length that is none");
+  assert_int_equal(raw_hear_message(raw, back, sizeof back), 4);
+  close(raw);
+}
+
 static void a_second_close_may_give_a_flush_all_the_time(void **state) {
   struct loop *loop = *state;
   unsigned char bytes[20000];
@@ -467,6 +480,7 @@ int main(void) {
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
+      test_on_loop(answers_to_what_came_before_nonsense_are_sent),
       test_on_loop(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
   };
