@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* chaos.c - peers that die at every stage, talk nonsense, or come and go: the loop serves on, and loses nothing. */
+/* chaos.c - peers that die at every stage, talk nonsense, or come and go: the loop serves on, and loses nothing. All
+ * rounds are 100,000 of them. */
 #include "child.h"
 #include "loop.h"
 #include "raw.h"
 #include "result.h"
-#include "sanitizer.h"
+#include "rounds.h"
 #include <mayfly/connection.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PEERS = 600, MESSAGE = 20000 };
+enum { CHILDREN = 3, MESSAGE = 20000 };
+
+static int peers_of_each(void) {
+  return rounds_of(100000 / CHILDREN, 600);
+}
 
 static mayfly_endpoint_options keyed(void) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
@@ -90,7 +95,7 @@ static void talk_and_leave(const mayfly_address *address) {
 
 static int be_chaotic(int parent, void *address) {
   seed = (unsigned)getpid();
-  for (int i = 0; i < PEERS; i++) {
+  for (int i = 0, peers = peers_of_each(); i < peers; i++) {
     switch (any(4)) {
     case 0:
       close(raw_connect(address));
@@ -135,7 +140,6 @@ static void count_closed(mayfly_uv_connection *connection, int status) {
 
 static void serving_goes_on_through_chaos(void **state) {
   static const mayfly_uv_handlers handlers = {sizeof handlers, count_opened, echo, mayfly_uv_resume, count_closed};
-  enum { CHILDREN = 3 };
   struct loop *loop = *state;
   const mayfly_endpoint_options options = keyed();
   struct child children[CHILDREN];
@@ -157,8 +161,8 @@ static void serving_goes_on_through_chaos(void **state) {
   loop_turn(loop);
   assert_int_equal(closed_count, opened_count);
   assert_int_equal(loop_stats(loop).accepted, opened_count);
-  assert_true(opened_count > PEERS / 20);
-  assert_true(loop_stats(loop).refused_auth > PEERS / 20);
+  assert_true(opened_count > (uint64_t)peers_of_each() / 20);
+  assert_true(loop_stats(loop).refused_auth > (uint64_t)peers_of_each() / 20);
   mayfly_endpoint_options plain = keyed();
   struct end *client = loop_connect(loop, &plain);
   assert_int_equal(mayfly_uv_send(client->connection, "well?", 5), 0);
