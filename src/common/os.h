@@ -11,7 +11,8 @@
  *    several steps hands the same deadline to each. One that has passed means "do not wait".
  *  - Every descriptor is born close-on-exec / not inheritable. EINTR is retried, SIGPIPE never raised. O_NONBLOCK is
  *    never set on what others may share.
- *  - No function here decides a default, prints, exits, or keeps state, but for the locks and hooks in process.c.
+ *  - No function here decides a default, prints, exits, or keeps state, but for the locks and hooks in process.c, and
+ *    what crypto.c has looked up.
  */
 #ifndef MF_OS_H
 #define MF_OS_H

@@ -51,8 +51,10 @@ static void begin_reading(mayfly_uv_connection *connection) {
 
 void mf_uv_connection_open(mayfly_uv_connection *connection) {
   struct mf_uv_origin *origin = connection->origin;
-  if ((connection->flags & MF_UV_OPENING) != 0)
+  if ((connection->flags & MF_UV_OPENING) != 0) {
+    mf_uv_opening_over(connection);
     mf_uv_opening_free(connection);
+  }
   connection->state = MF_UV_OPEN;
   mf_uv_link_put(&origin->connections, &connection->place.siblings);
   origin->stats.open++;
@@ -169,7 +171,7 @@ void mf_uv_connection_close(mayfly_uv_connection *connection, int status) {
 
 void mf_uv_connection_close_handle(mayfly_uv_connection *connection) {
   if ((connection->flags & MF_UV_OPENING) != 0)
-    mf_uv_opening_free(connection);
+    mf_uv_opening_over(connection);
   mf_uv_transport_close(connection);
   mf_uv_loop_hurry(loop_of(connection));
 }
@@ -188,6 +190,8 @@ static void finish(void *context) {
 
 void mf_uv_connection_gone(mayfly_uv_connection *connection) {
   mf_uv_queue_free(connection);
+  if ((connection->flags & MF_UV_OPENING) != 0)
+    mf_uv_opening_free(connection);
   mf_uv_link_out(&connection->place.siblings);
   mf_uv_loop_leave(loop_of(connection), finish, connection);
 }

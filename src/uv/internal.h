@@ -187,6 +187,8 @@ struct mf_uv_opening { /* in memory of its own, wiped and freed when the connect
 
 int mf_uv_opening_new(mayfly_uv_connection *connection, const struct mf_endpoint *endpoint);
 void mf_uv_opening_begin(mayfly_uv_connection *connection); /* its time runs */
+void mf_uv_opening_over(mayfly_uv_connection *connection);  /* it counts no longer, and waits for nothing */
+/* Then its memory, which the transport may be sending from as long as its handle is not closed. */
 void mf_uv_opening_free(mayfly_uv_connection *connection);
 /* Nonzero: something of it is still under way, and mf_uv_connection_close_handle() will be called when it is not. */
 int mf_uv_opening_stop(mayfly_uv_connection *connection);

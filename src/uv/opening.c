@@ -43,14 +43,18 @@ void mf_uv_opening_begin(mayfly_uv_connection *connection) {
                      mf_endpoint_deadline(opening->endpoint->options.open_timeout_ms));
 }
 
-void mf_uv_opening_free(mayfly_uv_connection *connection) {
+void mf_uv_opening_over(mayfly_uv_connection *connection) {
   struct mf_uv_opening *opening = connection->place.opening;
   connection->origin->stats.opening--;
-  mf_uv_clear(connection, MF_UV_OPENING);
   mf_uv_alarm_cancel(loop_of(connection), &opening->deadline);
   mf_uv_link_out(&opening->siblings);
   if (opening->connecting != NULL)
     mf_uv_connecting_free(opening->connecting);
+}
+
+void mf_uv_opening_free(mayfly_uv_connection *connection) {
+  struct mf_uv_opening *opening = connection->place.opening;
+  mf_uv_clear(connection, MF_UV_OPENING);
   mf_wipe(opening, sizeof *opening);
   free(opening);
   mf_uv_link_init(&connection->place.siblings);

@@ -231,20 +231,10 @@ WRAP(int, pthread_atfork, (void (*prepare)(void), void (*parent)(void), void (*c
 WRAP(int, atexit, (void (*run)(void)), (run), -1)
 
 /* Fails for MD5 only: so it is in FIPS mode. */
-unsigned char *__real_EVP_Q_mac(OSSL_LIB_CTX *library, const char *name, const char *properties,
-                                const char *subalgorithm, const OSSL_PARAM *parameters, const void *key,
-                                size_t key_size, const unsigned char *data, size_t size, unsigned char *out,
-                                size_t out_max, size_t *out_size);
-unsigned char *__wrap_EVP_Q_mac(OSSL_LIB_CTX *library, const char *name, const char *properties,
-                                const char *subalgorithm, const OSSL_PARAM *parameters, const void *key,
-                                size_t key_size, const unsigned char *data, size_t size, unsigned char *out,
-                                size_t out_max, size_t *out_size);
-unsigned char *__wrap_EVP_Q_mac(OSSL_LIB_CTX *library, const char *name, const char *properties,
-                                const char *subalgorithm, const OSSL_PARAM *parameters, const void *key,
-                                size_t key_size, const unsigned char *data, size_t size, unsigned char *out,
-                                size_t out_max, size_t *out_size) {
-  if (strcmp(subalgorithm, "MD5") == 0 && fails("EVP_Q_mac"))
-    return NULL;
-  return __real_EVP_Q_mac(library, name, properties, subalgorithm, parameters, key, key_size, data, size, out, out_max,
-                          out_size);
+int __real_EVP_MAC_CTX_set_params(EVP_MAC_CTX *context, const OSSL_PARAM parameters[]);
+int __wrap_EVP_MAC_CTX_set_params(EVP_MAC_CTX *context, const OSSL_PARAM parameters[]);
+int __wrap_EVP_MAC_CTX_set_params(EVP_MAC_CTX *context, const OSSL_PARAM parameters[]) {
+  if (strcmp(parameters[0].data, "MD5") == 0 && fails("EVP_MAC_CTX_set_params"))
+    return 0;
+  return __real_EVP_MAC_CTX_set_params(context, parameters);
 }
