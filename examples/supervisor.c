@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* supervisor.c - keeps three processes alive and tells clients which they are; all of it is one mayfly_wait().
  *
- *   supervisor COMMAND...    prints its address, keeps COMMAND running three times, answers whatever a client says with
- *                            their process ids, and ends them and itself at SIGTERM */
+ *   supervisor COMMAND...  prints its address, keeps COMMAND running three times, tells the ids; until SIGTERM */
 #include <mayfly/mayfly.h>
-
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -14,10 +12,12 @@ enum { CHILDREN = 3, CLIENTS = 100, MOST = 1 + CHILDREN + CLIENTS };
 
 static mayfly_wait_item items[MOST]; /* the listener, then the children, then the clients */
 static size_t count = 1 + CHILDREN;
-static pid_t pids[1 + CHILDREN]; /* of the children, by their items */
+static pid_t pids[1 + CHILDREN]; /* our own, then the children's, by their items */
 
 static void stop(int number) {
   (void)number;
+  if (getpid() != pids[0]) /* a child of ours, before its exec: the signal is meant to end it */
+    _exit(1);
   mayfly_listener_shutdown(items[0].listener); /* which wakes the wait, and accept says why */
 }
 
@@ -56,7 +56,6 @@ static void answer_client(size_t i) {
   items[i] = items[--count];
 }
 
-/* Of other failures than the shutdown the listener goes on. */
 static int take_client(void) {
   mayfly_connection *client;
   int result = mayfly_accept(items[0].listener, 0, &client);
@@ -64,7 +63,7 @@ static int take_client(void) {
     items[count++] = (mayfly_wait_item){.connection = client};
   else if (result == 0)
     mayfly_connection_close(client);
-  return result == MAYFLY_ECANCELED ? result : 0;
+  return result == MAYFLY_ECANCELED ? result : 0; /* after other failures the listener goes on */
 }
 
 static int supervise(char **command) {
@@ -85,6 +84,7 @@ int main(int argc, char **argv) {
   int result = argc < 2 ? -1 : mayfly_listen(NULL, NULL, &items[0].listener);
   for (size_t i = 1; i <= CHILDREN && result == 0; i++)
     result = start_child(i, argv + 1);
+  pids[0] = getpid();
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
   if (result == 0 && mayfly_address_format(mayfly_listener_address(items[0].listener), text, sizeof text) == 0)
     printf("%s\n", text);
