@@ -138,10 +138,10 @@ static int no_bytes(const mf_os_stream *stream, ssize_t count, int64_t deadline)
     return 0;
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
     return await(stream, POLLIN, deadline, "receive on");
+  if (atomic_load(&stream->shut)) /* whatever the system says of a socket that was shut meanwhile */
+    return canceled(stream, "receive on");
   if (count < 0)
     return mf_posix_fail("receive on descriptor %d", stream->fd);
-  if (atomic_load(&stream->shut))
-    return canceled(stream, "receive on");
   return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", stream->fd);
 }
 
