@@ -102,8 +102,9 @@ typedef struct mayfly_connection mayfly_connection;
 typedef struct mayfly_listener mayfly_listener;
 
 /* Who is on the other side, as the system says: the process that connected or, for a client, that listens, at the time
- * when it did. -1: the system does not say, as for all members over AF_INET. Only read it, through a pointer that the
- * library gave: it may grow at its end. */
+ * when it did. -1: the system does not say, as for all members over AF_INET, and on Linux for a user who has no number
+ * in our user namespace, nor for one who has the number that all of those are shown with there (65534). Only read it,
+ * through a pointer that the library gave: it may grow at its end. */
 typedef struct mayfly_peer {
   /* Process. */
   int64_t pid;

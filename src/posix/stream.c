@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -405,6 +406,21 @@ int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd
 
 #ifdef SO_PEERCRED
 
+enum { OVERFLOW_ID = 65534 }; /* Linux's default */
+
+/* In a user namespace this number is also shown for everybody who has none there: where not all have one it may be
+ * anybody. */
+static int64_t known_id(int64_t id, const char *map) {
+  char text[64] = "";
+  unsigned long long count = 0;
+  if (id != OVERFLOW_ID)
+    return id;
+  int fd = open(map, O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  mf_os_fd_close(fd);
+  return size > 0 && sscanf(text, "%*u %*u %llu", &count) == 1 && count == UINT32_MAX ? id : -1;
+}
+
 static void ask_peer(int fd, mayfly_peer *peer) {
   struct ucred credentials;
   socklen_t size = sizeof credentials;
@@ -412,9 +428,10 @@ static void ask_peer(int fd, mayfly_peer *peer) {
     return;
   if (credentials.pid != 0) /* of a process that our namespace does not see */
     peer->pid = credentials.pid;
-  peer->uid = credentials.uid;
-  peer->gid = credentials.gid;
-  peer->same_user = credentials.uid == geteuid();
+  peer->uid = known_id(credentials.uid, "/proc/self/uid_map");
+  peer->gid = known_id(credentials.gid, "/proc/self/gid_map");
+  if (peer->uid >= 0 || credentials.uid != geteuid())
+    peer->same_user = credentials.uid == geteuid();
 }
 
 #else
