@@ -204,9 +204,9 @@ static ssize_t send_pieces(int fd, const struct cursor *cursor, int flags) {
 }
 
 /* A pipe that poll(2) calls writable has room for PIPE_BUF bytes, and a larger write would wait for more. */
-static ssize_t write_pieces(int fd, const struct cursor *cursor, int64_t deadline) {
+static ssize_t write_pieces(mf_os_stream *pipe, const struct cursor *cursor, int64_t deadline) {
   struct iovec pieces[IOV_MAX];
-  return mf_posix_pipe_write(fd, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
+  return mf_posix_pipe_write(pipe, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
 }
 
 static int send_failed(const mf_os_stream *stream) {
@@ -236,12 +236,12 @@ static int cut_off(const mf_os_stream *stream, int result) {
 }
 
 /* Some of it, or nothing, and the next attempt may be made. */
-static int write_some(const mf_os_stream *stream, struct cursor *cursor, int64_t deadline, int *begun) {
+static int write_some(mf_os_stream *stream, struct cursor *cursor, int64_t deadline, int *begun) {
   int flags = MSG_NOSIGNAL | (deadline == MF_OS_NEVER ? 0 : MSG_DONTWAIT);
   int result = prepare(stream, POLLOUT, deadline, "send on");
   if (result < 0)
     return result;
-  ssize_t sent = is_pipe(stream) ? write_pieces(stream->fd, cursor, deadline) : send_pieces(stream->fd, cursor, flags);
+  ssize_t sent = is_pipe(stream) ? write_pieces(stream, cursor, deadline) : send_pieces(stream->fd, cursor, flags);
   if (sent <= 0)
     return nothing_sent(stream, deadline);
   advance(cursor, (size_t)sent);
@@ -268,7 +268,7 @@ int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices
   if (is_pipe(stream) && mf_posix_wait(stream->fd, POLLOUT, 0) == 0)
     return MAYFLY_EAGAIN;
   do
-    sent = is_pipe(stream) ? write_pieces(stream->fd, &cursor, 0)
+    sent = is_pipe(stream) ? write_pieces(stream, &cursor, 0)
                            : send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent < 0 && errno == EINTR);
   if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
