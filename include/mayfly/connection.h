@@ -221,7 +221,8 @@ MAYFLY_API const mayfly_address *mayfly_listener_last_accepted(const mayfly_list
 
 /* Ends the listening: a blocked mayfly_accept() and every later one gives MAYFLY_ECANCELED, and in mayfly_wait() the
  * listener is ready. From any thread and from a signal handler; again is nothing. Every process that shares the
- * listener after a fork is reached. The socket's name stays until the close. Sets no words. Stands for shutdown(2).
+ * listener after a fork is reached. The socket's name stays until the close. Sets no words. On Windows one that is out
+ * of memory hears of it when it tries again. Stands for shutdown(2).
  *
  * MAYFLY_EINVAL: NULL. */
 MAYFLY_API int mayfly_listener_shutdown(mayfly_listener *listener);
