@@ -215,8 +215,9 @@ MAYFLY_API int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_c
 MAYFLY_API const mayfly_address *mayfly_listener_address(const mayfly_listener *listener);
 
 /* Where the peer of the last accepted connection came from. AF_INET: its numeric address and its port. AF_UNIX: mostly
- * a name of "", since clients rarely have one. NULL before the first accept, and for NULL. Borrowed until the
- * listener's close; the next accept changes it. Stands for Listener.last_accepted. */
+ * a name of "", since clients rarely have one: that is no address to write or to connect to, and who came is told by
+ * mayfly_connection_peer(). NULL before the first accept, and for NULL. Borrowed until the listener's close; the next
+ * accept changes it. Stands for Listener.last_accepted. */
 MAYFLY_API const mayfly_address *mayfly_listener_last_accepted(const mayfly_listener *listener);
 
 /* Ends the listening: a blocked mayfly_accept() and every later one gives MAYFLY_ECANCELED, and in mayfly_wait() the
