@@ -169,6 +169,7 @@ static int persist(const char *directory) {
   assert_return_code(lstat(mayfly_directory_path(made), &status), errno);
   assert_int_equal(status.st_mode & 07777, result == 0 ? 0555 : 0700);
   assert_string_equal(mayfly_directory_path(made), result == 0 ? path : before);
+  assert_true(result == 0 || result == MAYFLY_ENOMEM || strstr(mayfly_last_error(), directory) != NULL);
   assert_int_equal(tree_exists(path), result == 0);
   assert_int_equal(tree_exists(before), result < 0);
   char words[512];
