@@ -18,6 +18,7 @@ static const struct fault_row rows[] = {
     {"calloc", ENOMEM, MAYFLY_ENOMEM},
     {"realloc", ENOMEM, MAYFLY_ENOMEM},
     {"strdup", ENOMEM, MAYFLY_ENOMEM},
+    {"strndup", ENOMEM, MAYFLY_ENOMEM},
     {"open", EMFILE, MAYFLY_EMFILE},
     {"open", ENFILE, MAYFLY_EMFILE},
     {"open", EACCES, MAYFLY_EACCES},

@@ -17,6 +17,7 @@ static const struct fault_row rows[] = {
     {"malloc", ENOMEM, MAYFLY_ENOMEM},
     {"calloc", ENOMEM, MAYFLY_ENOMEM},
     {"strdup", ENOMEM, MAYFLY_ENOMEM},
+    {"strndup", ENOMEM, MAYFLY_ENOMEM},
     {"realloc", ENOMEM, MAYFLY_ENOMEM},
     {"open", EMFILE, MAYFLY_EMFILE},
     {"open", ENFILE, MAYFLY_EMFILE},
