@@ -441,11 +441,11 @@ MAYFLY_API int mayfly_cleanup(void);
  *
  * What happens then: the handler only wakes a thread, which this call has started. The thread lets nothing more be
  * made that would have to vanish (MAYFLY_ECANCELED, as from mayfly_temporary_directory() or mayfly_listen()), waits for
- * what is being made at that moment, cleans up as mayfly_cleanup(), puts the default action back and raises the signal
- * again: the exit status is the signal's. As pid 1 of a container, where the default action does nothing, the process
- * ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked child, which has not
- * called this function itself, the signal just takes its course. A handler that the program installs later takes the
- * place of this one, for its signal.
+ * what is being made at that moment (five seconds at most), cleans up as mayfly_cleanup(), puts the default action back
+ * and raises the signal again: the exit status is the signal's. As pid 1 of a container, where the default action does
+ * nothing, the process ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked
+ * child, which has not called this function itself, the signal just takes its course. A handler that the program
+ * installs later takes the place of this one, for its signal.
  *
  * MAYFLY_EAGAIN: the system has no thread to give. MAYFLY_EMFILE, MAYFLY_ENOMEM. Nothing is changed then. */
 MAYFLY_API int mayfly_cleanup_on_signals(void);
