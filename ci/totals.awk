@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Reads ctest's LastTest.log of every run, and the lines of ci/lint; prints each skip with its reason, each failure,
-# and as the last line the totals. A cmocka program counts with each of its tests, any other test of ctest as one.
+# and as the last line the totals. A cmocka program counts with each of its tests, any other test of ctest as one; who
+# said nothing at all did not run.
 function count(verdict, test) {
   number[verdict]++
   if (verdict != "passed") lines[++line] = verdict " " run ": " test
@@ -17,13 +18,17 @@ FNR == 1 { run = FILENAME; gsub(/.*\/|\.log$/, "", run) }
 /^skipped: /                 { reason = substr($0, 10) }
 /^\[       OK \] /           { if (current != "") count("passed", program " " current) }
 /^\[  SKIPPED \] /           { if (current != "") count("skipped", program " " current); else reason = substr($0, 14) }
-/^\[  FAILED  \] /           { if (current != "") count("failed", program " " current) }
+/^\[  (FAILED |ERROR  ) \] / { if (current != "") count("failed", program " " current) }
+/^<end of output>/           { silent = previous ~ /^-+$/ } # which is the line above the output
 /^Test Passed\./             {
   if (missing) count("failed", program " was not built")
+  else if (silent) count("failed", program " said nothing: it did not run")
   else if (!tests) count(reason == "" ? "passed" : "skipped", program)
 }
 /^Test Failed\./             { if (number["failed"] + 0 == failed_before) count("failed", program " " current) }
 /^Test (Passed|Failed)\./    { missing = 0 }
+
+                             { previous = $0 }
 
 /^\[  PASSED  \] (lint|windows|platforms): /         { count("passed") }
 /^\[  FAILED  \] (lint|build|windows|platforms): / { sub(/^\[  FAILED  \] /, ""); count("failed", $0) }

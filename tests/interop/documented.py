@@ -25,13 +25,15 @@ def attributes(cls):
 page, *modules = sys.argv[1:]
 with open(page, encoding='utf-8') as file:
     words = set(re.findall(r'\w+', ' '.join(re.findall(r'`[^`]*`', file.read()))))
-missing = 0
+missing = found = 0
 for module in map(importlib.import_module, modules):
     names = set(own_names(module))
     for value in [getattr(module, name) for name in names]:
         if isinstance(value, type):
             names |= attributes(value)
+    found += len(names & words)
     for name in sorted(names - words):
         print('%s.%s is not in %s' % (module.__name__, name, page))
         missing = 1
+print('%d names are in %s' % (found, page))
 sys.exit(missing)
