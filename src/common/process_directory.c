@@ -29,9 +29,14 @@ static struct process_directory *directories;
 
 static const char prefix[] = ".mayfly-";
 
+/* What can't be removed now is tried again. (On Windows a file of another thread's may have been open.) */
 static int vanish(struct mf_registry_entry *entry) {
   struct process_directory *directory = (struct process_directory *)entry;
   int result = mf_os_directory_remove(directory->path, &directory->held, NULL, NULL);
+  if (result < 0 && result != MAYFLY_ESTOLEN) {
+    mf_registry_enter(entry);
+    return result;
+  }
   mf_os_fd_close(directory->held);
   directory->held = MAYFLY_NO_FD;
   return result;
