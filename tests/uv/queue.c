@@ -13,11 +13,17 @@
 /* ---- how many system calls ---- */
 
 static int writes;
+static int blocked; /* so many more times there is no room for what is sent */
 
 ssize_t __real_send(int fd, const void *data, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags) {
   writes += (flags & MSG_DONTWAIT) != 0; /* those of the library; the test's own wait */
+  if ((flags & MSG_DONTWAIT) != 0 && blocked > 0) {
+    blocked--;
+    errno = EAGAIN;
+    return -1;
+  }
   return __real_send(fd, data, size, flags);
 }
 
@@ -354,6 +360,24 @@ static void a_release_may_close(void **state) {
   assert_int_equal(loop->accepted->messages, 1);
 }
 
+/* ---- in the handshake ---- */
+
+/* Or its word would be taken for the next step, and it for one that has proved the key. */
+static void who_speaks_before_the_challenge_has_left_is_turned_away(void **state) {
+  struct loop *loop = *state;
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  options.authkey = "secret";
+  options.authkey_size = 6;
+  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  int raw = raw_connect(loop_address(loop));
+  raw_say_message(raw, "#WELCOME#", 9);
+  blocked = 1;
+  loop_run_until(loop, loop_stats(loop).refused_auth == 1);
+  blocked = 0;
+  assert_int_equal(loop->accepted_count, 0);
+  close(raw);
+}
+
 /* ---- the peer is gone ---- */
 
 static volatile sig_atomic_t pipes_broken;
@@ -494,6 +518,7 @@ int main(void) {
       test_on_loop(a_release_may_send_again),
       test_on_loop(a_release_may_close),
       test_on_loop(a_release_may_close_what_never_leaves),
+      test_on_loop(who_speaks_before_the_challenge_has_left_is_turned_away),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
       test_on_loop(who_waits_for_it_to_drain_hears_of_a_peer_that_dies),
