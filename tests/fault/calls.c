@@ -61,6 +61,7 @@ WRAP(void *, malloc, (size_t size), (size), NULL)
 WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
 WRAP(void *, realloc, (void *memory, size_t size), (memory, size), NULL)
 WRAP(char *, strdup, (const char *text), (text), NULL)
+WRAP(char *, strndup, (const char *text, size_t size), (text, size), NULL)
 
 /* ---- files ---- */
 
