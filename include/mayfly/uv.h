@@ -172,7 +172,8 @@ MAYFLY_API int mayfly_uv_listen(uv_loop_t *loop, const mayfly_address *address, 
 MAYFLY_API const mayfly_address *mayfly_uv_listener_address(const mayfly_uv_listener *listener);
 
 /* Calls `visit` for each open connection that this listener has accepted, with `context`. It may send to any connection
- * and close any; those that are closing are passed over. To send one message to all: send it here. */
+ * and close any; those that the program has closed are passed over, those whose peer has ended and does not take what
+ * is queued are not. To send one message to all: send it here. To end them all: close them here. */
 MAYFLY_API void mayfly_uv_listener_each(mayfly_uv_listener *listener,
                                         void (*visit)(mayfly_uv_connection *connection, void *context), void *context);
 
