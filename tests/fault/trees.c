@@ -26,6 +26,7 @@ static const struct fault_row rows[] = {
     {"open", EINTR, 0},
     {"openat", EMFILE, MAYFLY_EMFILE},
     {"openat", EIO, MAYFLY_EIO},
+    {"openat", EACCES, MAYFLY_EACCES},
     {"openat", EINTR, 0},
     {"mkdir", ENOSPC, MAYFLY_ENOSPC},
     {"mkdir", EROFS, MAYFLY_EROFS},
