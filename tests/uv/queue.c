@@ -391,8 +391,25 @@ static void a_peer_that_dies_with_a_full_queue_ends_the_connection(void **state)
   loop_turn(loop);
   close(raw);
   loop_run_until(loop, loop->accepted->closed);
-  assert_int_equal(loop->accepted->drained, 0);
   assert_true(loop->accepted->status == MAYFLY_EOF || loop->accepted->status == MAYFLY_ECONNRESET);
+}
+
+/* As every server is told to do: at 1 it pauses, and resumes it in drained. */
+static void who_waits_for_it_to_drain_hears_of_a_peer_that_dies(void **state) {
+  struct loop *loop = *state;
+  int raw;
+  loop->on_drained = loop_resume;
+  open_with_marks(loop, &raw);
+  fill(loop->accepted->connection);
+  mayfly_uv_pause(loop->accepted->connection);
+  raw_say_message(raw, "last words", 10);
+  loop_turn(loop);
+  close(raw);
+  loop_run_until(loop, loop->accepted->closed);
+  assert_int_equal(loop->accepted->messages, 1);
+  assert_int_equal(loop->accepted->drained, 1);
+  assert_true(loop->accepted->status == MAYFLY_EPIPE || loop->accepted->status == MAYFLY_EOF ||
+              loop->accepted->status == MAYFLY_ECONNRESET);
 }
 
 static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state) {
@@ -479,6 +496,7 @@ int main(void) {
       test_on_loop(a_release_may_close_what_never_leaves),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
+      test_on_loop(who_waits_for_it_to_drain_hears_of_a_peer_that_dies),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
       test_on_loop(answers_to_what_came_before_nonsense_are_sent),
       test_on_loop(a_second_close_may_give_a_flush_all_the_time),
