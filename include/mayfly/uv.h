@@ -106,7 +106,8 @@ typedef struct mayfly_uv_handlers {
   void (*opened)(mayfly_uv_connection *connection);
   /* One message, valid inside the call. */
   void (*message)(mayfly_uv_connection *connection, const void *data, size_t size);
-  /* The queue was above its high mark, and is now down to its low one. */
+  /* The queue was above its high mark, and is now down to its low one; or it was dropped, because the peer is gone and
+   * `closed` follows as soon as all it had said is handed out. */
   void (*drained)(mayfly_uv_connection *connection);
   /* It is closed, and gone when this returns. `status` 0: we closed it. MAYFLY_EOF: the peer did, between two messages;
    * what was queued has been sent first, if the peer took it. Else what has ended it, as mayfly_connect(),
