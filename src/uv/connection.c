@@ -36,7 +36,9 @@ void mf_uv_connection_set_reading(mayfly_uv_connection *connection) {
   if (connection->state == MF_UV_CLOSING || connection->state == MF_UV_CONNECTING)
     return;
   int result = mf_uv_transport_read(connection, on);
-  if (result < 0)
+  if (result < 0 && connection->state == MF_UV_PROVING)
+    mf_uv_opening_failed(connection, result);
+  else if (result < 0)
     mf_uv_connection_close(connection, result);
 }
 

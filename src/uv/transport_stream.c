@@ -6,7 +6,11 @@
 #include "internal.h"
 #include <stdlib.h>
 
-enum { SLICES_MAX = 64, ONCE_MAX = 1 << 30 /* bytes of one slice: on Windows their size has 32 bits */ };
+enum {
+  SLICES_MAX = 64,
+  ONCE_MAX = 1 << 30,    /* bytes of one write: on Windows their number has 32 bits */
+  TOGETHER_MAX = 1 << 20 /* of one that gathers: on a pipe of Windows libuv copies it */
+};
 
 struct writing {
   uv_write_t request;
@@ -14,15 +18,44 @@ struct writing {
   size_t size;
 };
 
-/* libuv's numbers are ours, where we have them; on Windows it calls it an end that a send found nobody. The words say
- * what was tried. */
+/* libuv's numbers are ours, where we have them. The words say what was tried. */
 static int uv_failed(int number, const char *what) {
-  static const int known[] = {MAYFLY_ECONNRESET, MAYFLY_EPIPE, MAYFLY_ENOMEM, MAYFLY_ETIMEDOUT, MAYFLY_ECONNABORTED};
-  int code = number == UV_ENOBUFS ? MAYFLY_ENOMEM : number == UV_EOF ? MAYFLY_EPIPE : MAYFLY_EIO;
+  static const int known[] = {MAYFLY_ENOMEM, MAYFLY_ETIMEDOUT};
+  int code = number == UV_ENOBUFS ? MAYFLY_ENOMEM : MAYFLY_EIO;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i] == number)
       code = number;
   return mf_fail(code, "%s: %s", what, uv_strerror(number));
+}
+
+/* On Windows a pipe whose server has disconnected is a broken one to libuv, and a socket that was reset before libuv
+ * had it is not connected. */
+static int receive_failed(int number) {
+  switch (number) {
+  case UV_EOF:
+  case UV_EPIPE:
+    return mf_fail(MAYFLY_EOF, "receive: the peer closed the connection");
+  case UV_ECONNRESET:
+  case UV_ECONNABORTED:
+  case UV_ENOTCONN:
+    return mf_fail(MAYFLY_ECONNRESET, "receive: the peer reset the connection");
+  default:
+    return uv_failed(number, "receive");
+  }
+}
+
+/* On Windows libuv calls it an end that a send found nobody. */
+static int send_failed(int number) {
+  switch (number) {
+  case UV_EOF:
+  case UV_EPIPE:
+  case UV_ECONNRESET:
+  case UV_ECONNABORTED:
+  case UV_ENOTCONN:
+    return mf_fail(MAYFLY_EPIPE, "send: the peer is gone");
+  default:
+    return uv_failed(number, "send");
+  }
 }
 
 static uv_stream_t *stream_of(mayfly_uv_connection *connection) {
@@ -44,25 +77,23 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
   (void)buffer;
   if (count == 0) /* nothing after all */
     return;
-  if (count == UV_EOF)
-    count = mf_fail(MAYFLY_EOF, "receive: the peer closed the connection");
-  else if (count < 0)
-    count = uv_failed((int)count, "receive");
-  mf_uv_arrived(connection, count);
+  mf_uv_arrived(connection, count < 0 ? receive_failed((int)count) : count);
 }
 
 int mf_uv_transport_read(mayfly_uv_connection *connection, int on) {
   int result = on ? uv_read_start(stream_of(connection), on_place, on_read) : uv_read_stop(stream_of(connection));
-  return result < 0 && result != UV_EALREADY ? uv_failed(result, "receive") : 0;
+  return result < 0 && result != UV_EALREADY ? receive_failed(result) : 0;
 }
 
 /* ---- writing ---- */
 
+/* From the first that is not empty on. */
 static unsigned fill(const mayfly_slice *slices, size_t count, uv_buf_t buffers[SLICES_MAX], size_t *total) {
   unsigned filled = 0;
   *total = 0;
   for (size_t i = 0; i < count && filled < SLICES_MAX; i++) {
-    size_t size = slices[i].size < ONCE_MAX ? slices[i].size : ONCE_MAX;
+    size_t room = filled == 0 ? ONCE_MAX : *total < TOGETHER_MAX ? TOGETHER_MAX - *total : 0;
+    size_t size = slices[i].size < room ? slices[i].size : room;
     if (size > 0)
       buffers[filled++] = uv_buf_init((char *)slices[i].data, (unsigned)size);
     *total += size;
@@ -79,7 +110,7 @@ int64_t mf_uv_transport_try(mayfly_uv_connection *connection, const mayfly_slice
   int left = uv_try_write(stream_of(connection), buffers, filled);
   if (left == UV_EAGAIN || left == UV_ENOSYS)
     return MAYFLY_EAGAIN;
-  return left < 0 ? uv_failed(left, "send") : left;
+  return left < 0 ? send_failed(left) : left;
 }
 
 static void on_written(uv_write_t *request, int status) {
@@ -89,7 +120,7 @@ static void on_written(uv_write_t *request, int status) {
   free(writing);
   if (connection->state == MF_UV_CLOSING)
     return;
-  mf_uv_sent(connection, status < 0 ? uv_failed(status, "send") : count);
+  mf_uv_sent(connection, status < 0 ? send_failed(status) : count);
 }
 
 int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *slices, size_t count) {
@@ -102,7 +133,7 @@ int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *
   int result = uv_write(&writing->request, stream_of(connection), buffers, filled, on_written);
   if (result < 0) {
     free(writing);
-    return uv_failed(result, "send");
+    return send_failed(result);
   }
   mf_uv_set(connection, MF_UV_BLOCKED);
   return 0;
