@@ -177,18 +177,31 @@ static int is(int fd, const struct mf_os_identity *identity) {
          (there.born_ns == identity->born_ns || there.born_ns == 0 || identity->born_ns == 0);
 }
 
+static int fail_stolen(const char *path) {
+  return mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path);
+}
+
+/* A link, a directory and a socket can't be opened so, but what matters is whose they are. */
+static int fail_to_reopen(const char *path, const struct mf_os_identity *identity) {
+  int number = errno;
+  if (!mf_posix_is_gone(number) && leads_to(path, identity) == 0)
+    return fail_stolen(path);
+  errno = number;
+  return mf_posix_fail("open %s again", path);
+}
+
 static int reopen_named(const char *path, const struct mf_os_identity *identity, mayfly_os_fd *again) {
   int made;
   MF_POSIX_RETRY(made, open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)); /* a stranger's pipe would wait */
   if (made < 0)
-    return mf_posix_fail("open %s again", path);
+    return fail_to_reopen(path, identity);
   int same = is(made, identity);
   if (same == 1 && fcntl(made, F_SETFL, 0) == 0) {
     *again = made;
     return 0;
   }
-  int result = same < 0    ? same
-               : same == 0 ? mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path)
+  int result = same < 0    ? mf_fail_in(same, "open %s again", path)
+               : same == 0 ? fail_stolen(path)
                            : mf_posix_fail("open %s again", path);
   close(made);
   return result;

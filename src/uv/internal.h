@@ -40,7 +40,9 @@ struct mf_uv_link { /* in a ring; one that is in no list is alone in its own */
 };
 
 void mf_uv_link_init(struct mf_uv_link *link);
-int mf_uv_link_is_alone(const struct mf_uv_link *link);
+static inline int mf_uv_link_is_alone(const struct mf_uv_link *link) {
+  return link->next == link;
+}
 void mf_uv_link_put(struct mf_uv_link *before, struct mf_uv_link *link); /* before a list's head: at its end */
 void mf_uv_link_out(struct mf_uv_link *link);
 

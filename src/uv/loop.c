@@ -18,10 +18,6 @@ void mf_uv_link_init(struct mf_uv_link *link) {
   link->prev = link->next = link;
 }
 
-int mf_uv_link_is_alone(const struct mf_uv_link *link) {
-  return link->next == link;
-}
-
 void mf_uv_link_put(struct mf_uv_link *before, struct mf_uv_link *link) {
   link->next = before;
   link->prev = before->prev;

@@ -143,7 +143,7 @@ static unsigned char *reserve(mayfly_uv_connection *connection, size_t size) {
       return NULL;
     append(queue, item);
   }
-  unsigned char *room = item->bytes + (item->data - item->bytes) + item->size;
+  unsigned char *room = (unsigned char *)item->data + item->size;
   item->size += size;
   item->room -= size;
   queue->bytes += size;
@@ -190,8 +190,8 @@ static void advance(mayfly_uv_connection *connection, size_t size) {
   }
 }
 
-/* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it.
- * `drained` stays owed, since who waits for it with a pause would never hear of the end. */
+/* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. A
+ * `drained` that is owed comes all the same, since who waits for it before reading on would never see the end. */
 static void failed(mayfly_uv_connection *connection, int error) {
   int is_read = connection->state == MF_UV_OPEN && (connection->flags & MF_UV_NO_RECEIVE) == 0;
   if (!is_read || (error != MAYFLY_EPIPE && error != MAYFLY_ECONNRESET)) {
@@ -264,8 +264,25 @@ struct message {
   void (*release)(void *data);
 };
 
+/* Nearly every message is copied whole, and its header by one move of the processor's. */
+static int copy_whole(mayfly_uv_connection *connection, const struct message *message) {
+  size_t header_size = message->header_size;
+  unsigned char *room = reserve(connection, header_size + message->size);
+  if (room == NULL)
+    return MAYFLY_ENOMEM;
+  if (header_size == MF_FRAME_SHORT_HEADER)
+    memcpy(room, message->header, MF_FRAME_SHORT_HEADER);
+  else
+    memcpy(room, message->header, MF_FRAME_HEADER_MAX);
+  if (message->size > 0)
+    memcpy(room + header_size, message->data, message->size);
+  return 0;
+}
+
 /* Behind the first `skip` bytes of it, which have left. */
 static int copy(mayfly_uv_connection *connection, const struct message *message, size_t skip) {
+  if (skip == 0)
+    return copy_whole(connection, message);
   size_t in_header = skip < message->header_size ? skip : message->header_size;
   size_t in_data = skip - in_header;
   size_t header_size = message->header_size - in_header;
@@ -303,28 +320,19 @@ static void release(const struct message *message) {
     message->release((void *)message->data);
 }
 
-/* A failure must not leave a queue with nothing in it. */
-static int check_not_empty(mayfly_uv_connection *connection, int result) {
-  if (connection->queue->bytes == 0)
+static int enqueue(mayfly_uv_connection *connection, const struct message *message, size_t skip) {
+  int result = connection->queue == NULL ? make_queue(connection) : 0;
+  if (result < 0)
+    return result;
+  result = message->is_owned ? refer(connection, message, skip) : copy(connection, message, skip);
+  if (result < 0 && connection->queue->bytes == 0) /* made for this one */
     mf_uv_queue_free(connection);
   return result;
 }
 
-static int enqueue(mayfly_uv_connection *connection, const struct message *message, size_t skip) {
-  if (connection->queue == NULL) {
-    int result = make_queue(connection);
-    if (result < 0)
-      return result;
-  }
-  if (message->is_owned && message->size > 0)
-    return check_not_empty(connection, refer(connection, message, skip));
-  int result = check_not_empty(connection, copy(connection, message, skip));
-  if (result == 0)
-    release(message); /* of no bytes */
-  return result;
-}
-
 static int leaves_at_once(mayfly_uv_connection *connection, size_t size) {
+  if (size < LARGE && connection->queue != NULL)
+    return 0;
   if (size >= LARGE)
     mf_uv_queue_flush(connection);
   if (connection->state != MF_UV_OPEN || connection->queue != NULL || (connection->flags & MF_UV_BLOCKED) != 0)
@@ -364,7 +372,13 @@ static int send_at_once(mayfly_uv_connection *connection, const struct message *
   return result;
 }
 
-static int check(const mayfly_uv_connection *connection, const char *function, const void *data, size_t size) {
+static int may_send(const mayfly_uv_connection *connection, const void *data, size_t size) {
+  return connection != NULL && (data != NULL || size == 0) && size <= PTRDIFF_MAX / 2 &&
+         connection->state < MF_UV_ENDING &&
+         (connection->flags & (MF_UV_NO_SEND | MF_UV_SEND_OVER | MF_UV_CLOSE_ASKED)) == 0;
+}
+
+static int refuse(const mayfly_uv_connection *connection, const char *function, const void *data, size_t size) {
   if (connection == NULL || (data == NULL && size > 0))
     return mf_fail(MAYFLY_EINVAL, "%s: %s is NULL", function, connection == NULL ? "connection" : "data");
   if ((connection->flags & MF_UV_NO_SEND) != 0)
@@ -374,16 +388,16 @@ static int check(const mayfly_uv_connection *connection, const char *function, c
   if ((connection->flags & (MF_UV_SEND_OVER | MF_UV_CLOSE_ASKED)) == MF_UV_SEND_OVER ||
       (connection->state >= MF_UV_ENDING && connection->status != 0))
     return mf_fail(MAYFLY_EPIPE, "%s: the peer is gone", function);
-  if (connection->state >= MF_UV_ENDING || (connection->flags & MF_UV_CLOSE_ASKED) != 0)
-    return mf_fail(MAYFLY_ECANCELED, "%s: the connection was closed", function);
-  return 0;
+  return mf_fail(MAYFLY_ECANCELED, "%s: the connection was closed", function);
 }
 
-/* 1: above, after all that can leave has left. */
-static int is_above(mayfly_uv_connection *connection) {
-  if (bytes_of(connection) > connection->origin->queue_high)
-    mf_uv_queue_flush(connection);
+static int is_above(const mayfly_uv_connection *connection) {
   return bytes_of(connection) > connection->origin->queue_high;
+}
+
+static int full(mayfly_uv_connection *connection) {
+  mf_uv_set(connection, MF_UV_ABOVE);
+  return mf_fail(MAYFLY_EAGAIN, "send: %zu bytes are queued already", bytes_of(connection));
 }
 
 static void note_sent(mayfly_uv_connection *connection, size_t size) {
@@ -403,12 +417,14 @@ static void arrange_turn(mayfly_uv_connection *connection, size_t size) {
   mf_uv_loop_ready(connection);
 }
 
+/* Above a mark only what can't leave counts. */
 static int send_message(mayfly_uv_connection *connection, struct message *message) {
-  message->header_size = mf_frame_encode(message->size, message->header);
   if (is_above(connection)) {
-    mf_uv_set(connection, MF_UV_ABOVE);
-    return mf_fail(MAYFLY_EAGAIN, "send: %zu bytes are queued already", bytes_of(connection));
+    mf_uv_queue_flush(connection);
+    if (is_above(connection))
+      return full(connection);
   }
+  message->header_size = mf_frame_encode(message->size, message->header);
   int result =
       leaves_at_once(connection, message->size) ? send_at_once(connection, message) : enqueue(connection, message, 0);
   if (result < 0)
@@ -417,22 +433,28 @@ static int send_message(mayfly_uv_connection *connection, struct message *messag
   arrange_turn(connection, message->size);
   if (!is_above(connection))
     return 0;
+  mf_uv_queue_flush(connection);
+  if (!is_above(connection))
+    return 0;
   mf_uv_set(connection, MF_UV_ABOVE);
   return 1;
 }
 
 int mayfly_uv_send(mayfly_uv_connection *connection, const void *data, size_t size) {
   struct message message = {.data = data, .size = size};
-  int result = check(connection, "mayfly_uv_send", data, size);
-  return result < 0 ? result : send_message(connection, &message);
+  if (!may_send(connection, data, size))
+    return refuse(connection, "mayfly_uv_send", data, size);
+  return send_message(connection, &message);
 }
 
 int mayfly_uv_send_owned(mayfly_uv_connection *connection, void *data, size_t size, void (*release_data)(void *data)) {
-  struct message message = {.data = data, .size = size, .is_owned = 1, .release = release_data};
-  int result = check(connection, "mayfly_uv_send_owned", data, size);
-  if (result < 0)
-    return result;
-  return send_message(connection, &message);
+  struct message message = {.data = data, .size = size, .is_owned = size > 0, .release = release_data};
+  if (!may_send(connection, data, size))
+    return refuse(connection, "mayfly_uv_send_owned", data, size);
+  int result = send_message(connection, &message);
+  if (result >= 0 && size == 0 && release_data != NULL)
+    release_data(data);
+  return result;
 }
 
 size_t mayfly_uv_queued(const mayfly_uv_connection *connection) {

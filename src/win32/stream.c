@@ -159,9 +159,11 @@ static int number(const mf_os_stream *stream) {
   return (int)(intptr_t)stream->handle;
 }
 
+static int canceled(const mf_os_stream *stream, const char *what) {
+  return mf_fail(MAYFLY_ECANCELED, "%s descriptor %d: the connection was shut down", what, number(stream));
+}
+
 static int ran_out(const mf_os_stream *stream, const char *what) {
-  if (stream->shut)
-    return mf_fail(MAYFLY_ECANCELED, "%s descriptor %d: the connection was shut down", what, number(stream));
   return mf_fail(MAYFLY_ETIMEDOUT, "%s descriptor %d: the time ran out", what, number(stream));
 }
 
@@ -174,7 +176,10 @@ static uint64_t left_of_message(const mf_os_stream *stream) {
   return left;
 }
 
+/* Whatever the system says of a stream that was shut meanwhile: a socket's read that comes after gives WSAESHUTDOWN. */
 static int read_failed(mf_os_stream *stream, DWORD error) {
+  if (stream->shut)
+    return canceled(stream, "receive on");
   switch (error) {
   case ERROR_OPERATION_ABORTED:
     return ran_out(stream, "receive on");
@@ -203,7 +208,7 @@ static DWORD read_once(mf_os_stream *stream, void *buffer, size_t size, int64_t 
 int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64_t deadline, uint64_t *left) {
   DWORD count = 0, error = 0;
   if (stream->shut)
-    return ran_out(stream, "receive on");
+    return canceled(stream, "receive on");
   if (stream->empty_message)
     stream->empty_message = 0;
   else
@@ -213,7 +218,7 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
   if (error != 0 && error != ERROR_MORE_DATA)
     return read_failed(stream, error);
   if (count == 0 && stream->kind == MF_WIN32_SOCKET)
-    return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", number(stream));
+    return read_failed(stream, ERROR_BROKEN_PIPE);
   *left = error == ERROR_MORE_DATA ? left_of_message(stream) : 0;
   return count;
 }
@@ -221,7 +226,7 @@ int64_t mf_os_stream_read(mf_os_stream *stream, void *buffer, size_t size, int64
 int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline) {
   struct mf_os_wait_item item = {.stream = stream};
   int ready = mf_os_wait(&item, 1, deadline);
-  return ready == 1 && stream->shut ? ran_out(stream, "poll") : ready;
+  return ready == 1 && stream->shut ? canceled(stream, "poll") : ready;
 }
 
 /* ---- writing ---- */
@@ -267,9 +272,11 @@ static DWORD start_write(mf_os_stream *stream, WSABUF *pieces, DWORD count, OVER
 }
 
 static int write_failed(const mf_os_stream *stream, DWORD error, int pending) {
+  if (stream->shut)
+    return canceled(stream, "send on");
   switch (error) {
   case ERROR_OPERATION_ABORTED:
-    if (stream->shut || !pending)
+    if (!pending)
       return ran_out(stream, "send on");
     return mf_fail(
         MAYFLY_EPIPE,
@@ -297,7 +304,7 @@ static int64_t write_once(mf_os_stream *stream, WSABUF *pieces, DWORD pieces_cou
   OVERLAPPED operation = {.hEvent = stream->write_done};
   DWORD count = 0;
   if (stream->shut)
-    return ran_out(stream, "send on");
+    return canceled(stream, "send on");
   DWORD error = start_write(stream, pieces, pieces_count, &operation);
   int pending = error == ERROR_IO_PENDING;
   error = mf_win32_finish(stream, &operation, error, deadline, &count);

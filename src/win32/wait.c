@@ -144,6 +144,8 @@ static int begin_all(struct call *call) {
   }
   for (size_t i = 0; i < call->count && result == 0; i++) {
     const struct mf_os_wait_item *item = &call->items[i];
+    if (item->listener != NULL && item->resting)
+      continue;
     if (item->listener != NULL)
       result = watch(call, &call->probes[i], item->listener->event);
     else if (item->stream == NULL && call->probes[i].how == NO_PROBE)

@@ -61,6 +61,7 @@ WRAP(void *, malloc, (size_t size), (size), NULL)
 WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
 WRAP(void *, realloc, (void *memory, size_t size), (memory, size), NULL)
 WRAP(char *, strdup, (const char *text), (text), NULL)
+WRAP(char *, strndup, (const char *text, size_t size), (text, size), NULL)
 
 /* ---- files ---- */
 
@@ -146,6 +147,16 @@ WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, pa
 WRAP(int, rmdir, (const char *path), (path), -1)
 WRAP(ssize_t, getdents64, (int fd, void *buffer, size_t size), (fd, buffer, size), -1)
 WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
+
+ssize_t __real_pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags);
+ssize_t __wrap_pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags);
+ssize_t __wrap_pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+  if (calls_hooks.lacks_pwritev2) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return fails("pwritev2") ? -1 : __real_pwritev2(fd, pieces, count, offset, flags);
+}
 
 /* It closes all the same, as Linux does. */
 int __real_close(int fd);

@@ -18,6 +18,7 @@ static const struct fault_row rows[] = {
     {"calloc", ENOMEM, MAYFLY_ENOMEM},
     {"realloc", ENOMEM, MAYFLY_ENOMEM},
     {"strdup", ENOMEM, MAYFLY_ENOMEM},
+    {"strndup", ENOMEM, MAYFLY_ENOMEM},
     {"open", EMFILE, MAYFLY_EMFILE},
     {"open", ENFILE, MAYFLY_EMFILE},
     {"open", EACCES, MAYFLY_EACCES},
@@ -255,10 +256,18 @@ static int open_again(const char *directory) {
   return end(prepared, result);
 }
 
+/* What failed is told with the file that it failed for; no memory is nobody's. */
+static void expect_named(int result, const char *path) {
+  if (result < 0 && result != MAYFLY_ENOMEM && strstr(mayfly_last_error(), path) == NULL)
+    fail_msg("\"%s\" does not name %s", mayfly_last_error(), path);
+}
+
 /* Whatever comes of it, the object can be closed, and nothing is left then. */
 static int release(const char *directory) {
   (void)directory;
-  return end(prepared, mayfly_file_release(prepared));
+  int result = mayfly_file_release(prepared);
+  expect_named(result, mayfly_file_path(prepared));
+  return end(prepared, result);
 }
 
 static int release_and_open_again(const char *directory) {
@@ -267,13 +276,18 @@ static int release_and_open_again(const char *directory) {
   int result = mayfly_file_release(prepared);
   if (result == 0)
     result = mayfly_file_reopen(prepared, &again);
+  expect_named(result, mayfly_file_path(prepared));
   end(again, 0);
   return end(prepared, result);
 }
 
 static int close_it(const char *directory) {
+  char path[SCRATCH_PATH_SIZE] = "without a name";
   (void)directory;
+  if (mayfly_file_path(prepared) != NULL)
+    snprintf(path, sizeof path, "%s", mayfly_file_path(prepared));
   int result = mayfly_file_close(prepared);
+  expect_named(result, path);
   end(NULL, result);
   return result;
 }
@@ -284,6 +298,7 @@ static int detach(const char *directory) {
   (void)directory;
   snprintf(path, sizeof path, "%s", mayfly_file_path(prepared));
   int result = mayfly_file_detach(prepared, &fd);
+  expect_named(result, path);
   if (result < 0)
     return end(prepared, result);
   calls_stop();
@@ -309,6 +324,7 @@ static int persist_with(const char *directory, int mode, unsigned flags) {
   scratch_path(target, directory, "lasting");
   int result = mayfly_file_persist(prepared, target, mode, flags);
   calls_stop();
+  expect_named(result, directory);
   int named = mayfly_file_path(prepared) != NULL && strcmp(mayfly_file_path(prepared), target) == 0;
   if (!named) {
     assert_true(result < 0);

@@ -17,6 +17,7 @@ static const struct fault_row rows[] = {
     {"malloc", ENOMEM, MAYFLY_ENOMEM},
     {"calloc", ENOMEM, MAYFLY_ENOMEM},
     {"strdup", ENOMEM, MAYFLY_ENOMEM},
+    {"strndup", ENOMEM, MAYFLY_ENOMEM},
     {"realloc", ENOMEM, MAYFLY_ENOMEM},
     {"open", EMFILE, MAYFLY_EMFILE},
     {"open", ENFILE, MAYFLY_EMFILE},
@@ -169,6 +170,7 @@ static int persist(const char *directory) {
   assert_return_code(lstat(mayfly_directory_path(made), &status), errno);
   assert_int_equal(status.st_mode & 07777, result == 0 ? 0555 : 0700);
   assert_string_equal(mayfly_directory_path(made), result == 0 ? path : before);
+  assert_true(result == 0 || result == MAYFLY_ENOMEM || strstr(mayfly_last_error(), directory) != NULL);
   assert_int_equal(tree_exists(path), result == 0);
   assert_int_equal(tree_exists(before), result < 0);
   char words[512];

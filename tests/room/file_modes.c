@@ -343,7 +343,7 @@ static void a_stranger_with_the_number_of_a_released_file_is_left_alone(void **s
   free(path);
 }
 
-static void a_reopened_link_is_not_followed(void **state) {
+static void a_stranger_of_any_kind_is_not_opened_for_the_file(void **state) {
   char victim[SCRATCH_PATH_SIZE];
   scratch_path(victim, *state, "victim");
   files_put(victim, "precious");
@@ -351,7 +351,13 @@ static void a_reopened_link_is_not_followed(void **state) {
   char *path = strdup(mayfly_file_path(file));
   assert_return_code(unlink(path), errno);
   assert_return_code(symlink(victim, path), errno);
-  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ELOOP, path);
+  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
+  assert_return_code(unlink(path), errno);
+  assert_return_code(mkdir(path, 0700), errno);
+  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
+  assert_return_code(rmdir(path), errno);
+  assert_return_code(mknod(path, S_IFSOCK | 0600, 0), errno);
+  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
   assert_return_code(unlink(path), errno);
   assert_return_code(mkfifo(path, 0600), errno);
   assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
@@ -693,7 +699,7 @@ int main(void) {
       test_in_scratch(a_directory_in_the_place_of_the_name_is_left_alone),
       test_in_scratch(a_file_in_the_place_of_its_directory_is_no_failure),
       test_in_scratch(a_stranger_with_the_number_of_a_released_file_is_left_alone),
-      test_in_scratch(a_reopened_link_is_not_followed),
+      test_in_scratch(a_stranger_of_any_kind_is_not_opened_for_the_file),
       test_in_scratch(a_later_change_of_directory_does_not_matter),
       test_in_scratch(the_way_to_a_lasting_name_goes_through_links_as_the_systems_does),
       test_in_scratch(a_file_that_nobody_may_write_to_is_removed_all_the_same),

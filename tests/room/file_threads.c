@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -227,6 +228,27 @@ static void a_child_owns_nothing_of_its_parents(void **state) {
   assert_ok(mayfly_file_close(parents));
 }
 
+/* By a system call of its own, as sandboxes do, so that nothing tells the library. */
+static void a_child_made_behind_the_back_of_fork_leaves_its_parents_things(void **state) {
+  const mayfly_temp_options options = files_in(*state);
+  mayfly_directory *directory;
+  int status;
+  mayfly_file *file = files_named(*state, MAYFLY_TEMP_CRASH_SAFE);
+  assert_ok(mayfly_temporary_directory(&options, &directory));
+  fflush(NULL);
+  pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+  assert_return_code(pid, errno);
+  if (pid == 0)
+    exit(0);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_int_equal(status, 0);
+  assert_true(files_exists(mayfly_file_path(file)));
+  assert_return_code(access(mayfly_directory_path(directory), F_OK), errno);
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_directory_close(directory));
+  assert_ok(mayfly_cleanup());
+}
+
 static int makes_its_own(int parent, void *directory) {
   mayfly_file *file = make_any(directory, 0);
   expect(access(mayfly_file_path(file), F_OK) == 0);
@@ -329,6 +351,7 @@ int main(void) {
       test_in_scratch(after_the_librarys_exit_hook_nothing_with_a_name_is_made), /* before the hook is there */
       test_in_scratch(a_child_that_exits_leaves_its_parents_files),
       test_in_scratch(a_child_owns_nothing_of_its_parents),
+      test_in_scratch(a_child_made_behind_the_back_of_fork_leaves_its_parents_things),
       test_in_scratch(a_childs_own_files_go_with_the_child),
       test_in_scratch(at_exit_what_is_open_or_released_is_removed),
       test_in_scratch(a_signal_removes_them_too),

@@ -3,6 +3,7 @@
 #include "tool.h"
 #include "child.h"
 #include "meeting.h"
+#include "memory.h"
 #include "pattern.h"
 #include "result.h"
 #include "sanitizer.h"
@@ -268,6 +269,41 @@ static void a_large_message_goes_there_and_back_whole(void **state) {
   tool_end_by(&listener, SIGTERM);
   free(message);
   free(address);
+}
+
+static char *write_secret(const char *directory) {
+  unsigned char secret[MEMORY_SECRET];
+  char path[SCRATCH_PATH_SIZE];
+  scratch_path(path, directory, "key");
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  memory_secret(secret);
+  assert_int_equal(fwrite(secret, 1, sizeof secret, file), sizeof secret);
+  assert_int_equal(fclose(file), 0);
+  return strdup(path);
+}
+
+static void a_key_is_forgotten_once_it_has_been_proved(void **state) {
+  unsigned char secret[MEMORY_SECRET];
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  mayfly_listener *listener;
+  mayfly_connection *connection;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE], *file = write_secret(*state);
+  struct tool sender = {.directory = *state};
+  memory_secret(secret);
+  options.authkey = secret;
+  options.authkey_size = sizeof secret;
+  assert_ok(mayfly_listen(NULL, &options, &listener));
+  assert_ok(mayfly_address_format(mayfly_listener_address(listener), text, sizeof text));
+  start(&sender, "send", "--authkey-file", file, "--reply", text, "anybody there?");
+  assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &connection));
+  expect_from(connection, "anybody there?");
+  assert_int_equal(memory_count_secrets(sender.child.pid), 0); /* while it waits for the reply */
+  say_to(connection, "yes");
+  assert_int_equal(tool_finish(&sender), OK);
+  assert_ok(mayfly_connection_close(connection));
+  assert_ok(mayfly_listener_close(listener));
+  remove_file(file);
 }
 
 static void localhost_gets_a_port_that_clients_can_use(void **state) {
@@ -745,6 +781,7 @@ int main(void) {
       test_in_scratch(options_may_follow_the_address_and_a_message_may_look_like_one),
       test_in_scratch(an_echo_is_the_reply),
       test_in_scratch(a_large_message_goes_there_and_back_whole),
+      test_in_scratch(a_key_is_forgotten_once_it_has_been_proved),
       test_in_scratch(localhost_gets_a_port_that_clients_can_use),
 #ifdef TOOL_ON_LOOP
       test_in_scratch(a_command_answers_each_message),
