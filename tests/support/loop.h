@@ -108,14 +108,6 @@ void loop_close(struct end *end, int flush_ms);
 size_t loop_hear(struct loop *loop, int raw, void *bytes, size_t size);
 size_t loop_hear_message(struct loop *loop, int raw, void *bytes, size_t capacity);
 
-/* How a connection ends that its peer has reset: libuv's streams on POSIX take a reset that comes with an end for that.
- */
-#if defined LOOP_STREAM && !defined _WIN32
-enum { LOOP_RESET = MAYFLY_EOF };
-#else
-enum { LOOP_RESET = MAYFLY_ECONNRESET };
-#endif
-
 #define assert_closed(end, expected, text) loop_check_closed((end), (expected), (text), __FILE__, __LINE__)
 void loop_check_closed(const struct end *end, int expected, const char *words, const char *file, int line);
 

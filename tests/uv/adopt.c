@@ -123,7 +123,7 @@ static void one_that_was_reset_already_ends(void **state) {
   raw_reset_of(ends.other);
   struct end *end = adopt(loop, ends.one);
   loop_run_until(loop, end->closed);
-  assert_closed(end, LOOP_RESET, "");
+  assert_closed(end, MAYFLY_ECONNRESET, "");
 }
 
 static void what_is_refused_stays_as_it_was(void **state) {

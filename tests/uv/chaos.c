@@ -156,8 +156,8 @@ static void serving_goes_on_through_chaos(void **state) {
   loop_turn(loop);
   assert_int_equal(closed_count, opened_count);
   assert_int_equal(loop_stats(loop).accepted, opened_count);
-  assert_true(opened_count > peers / 20);
-  assert_true(loop_stats(loop).refused_auth > peers / 20);
+  assert_true(opened_count >= peers / 20);
+  assert_true(loop_stats(loop).refused_auth >= peers / 20);
   mayfly_endpoint_options plain = keyed();
   struct end *client = loop_connect(loop, &plain);
   assert_int_equal(mayfly_uv_send(client->connection, "well?", 5), 0);

@@ -220,6 +220,12 @@ static void what_is_no_message_ends_the_connection_after_those_before_it(void **
   expect_end(loop, MAYFLY_EOF, "the peer closed");
 }
 
+#ifdef LOOP_STREAM
+static const int reset = MAYFLY_EOF; /* libuv takes it for an end where it comes with one */
+#else
+static const int reset = MAYFLY_ECONNRESET;
+#endif
+
 static void what_arrived_before_a_reset_is_delivered_first(void **state) {
   struct loop *loop = *state;
   test_not_on_windows("a pipe's end is no reset, and what arrived before one is lost");
@@ -232,7 +238,7 @@ static void what_arrived_before_a_reset_is_delivered_first(void **state) {
   close(raw); /* with a message unread: a reset */
   loop_run_until(loop, loop->accepted->closed);
   assert_int_equal(loop->accepted->messages, 2);
-  assert_closed(loop->accepted, LOOP_RESET, "");
+  assert_closed(loop->accepted, reset, "");
 }
 
 /* ---- pausing ---- */

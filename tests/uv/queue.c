@@ -417,7 +417,7 @@ static void a_reset_with_a_full_queue_ends_the_connection(void **state) {
   fill_up(loop, loop->accepted->connection);
   raw_reset(raw);
   loop_run_until(loop, loop->accepted->closed);
-  assert_closed(loop->accepted, LOOP_RESET, "");
+  assert_closed(loop->accepted, MAYFLY_ECONNRESET, "");
 }
 
 static void answers_to_what_came_before_nonsense_are_sent(void **state) {
