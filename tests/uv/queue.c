@@ -338,7 +338,7 @@ static void a_release_may_close(void **state) {
   struct end *client = loop_connect(loop, NULL);
   sending = client->connection;
   assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, close_at_release), 0, 1);
-  loop_run_until(loop, client->closed && loop->accepted->closed);
+  loop_run_until(loop, client->closed && loop->accepted != NULL && loop->accepted->closed);
   assert_closed(client, 0, "");
   assert_int_equal(loop->accepted->messages, 1);
 }
