@@ -366,6 +366,29 @@ static void what_a_peer_said_before_it_was_gone_is_not_lost(void **state) {
   assert_closed(loop->accepted, MAYFLY_EOF, "the peer closed");
 }
 
+/* The loop learns of many others first, and meanwhile that a send to this one fails. */
+static void last_words_are_heard_among_those_of_many(void **state) {
+  struct loop *loop = *state;
+  enum { OTHERS = 300 };
+  int raw[OTHERS + 1];
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  for (size_t i = 0; i <= OTHERS; i++) {
+    raw[i] = raw_connect(loop_address(loop));
+    loop_run_until(loop, loop->accepted_count == i + 1);
+  }
+  for (size_t i = 0; i < OTHERS; i++)
+    raw_say_message(raw[i], "busy", 4);
+  raw_say_message(raw[OTHERS], "last words", 10);
+  close(raw[OTHERS]);
+  struct end *end = loop->accepted;
+  int result = mayfly_uv_send(end->connection, "hello?", 6);
+  assert_true(result == 0 || result == MAYFLY_EPIPE);
+  loop_run_until(loop, end->closed);
+  assert_int_equal(end->messages, 1);
+  for (size_t i = 0; i < OTHERS; i++)
+    close(raw[i]);
+}
+
 static void sending_to_a_peer_that_is_gone_says_so(void **state) {
   struct loop *loop = *state;
   int result = 0;
@@ -480,6 +503,7 @@ int main(void) {
       test_over_each_family(a_release_may_close),
       test_over_each_family(a_release_may_close_what_never_leaves),
       test_on_loop(what_a_peer_said_before_it_was_gone_is_not_lost),
+      test_on_loop(last_words_are_heard_among_those_of_many),
       test_over_each_family(sending_to_a_peer_that_is_gone_says_so),
       test_over_each_family(a_peer_that_dies_with_a_full_queue_ends_the_connection),
       test_over_each_family(who_waits_for_it_to_drain_hears_of_a_peer_that_dies),
