@@ -84,7 +84,8 @@
  * MAYFLY_ENOMEM, and MAYFLY_EIO for an error of the system or of libuv that has no name here. After a failure, too, the
  * loop may have to run once more before uv_loop_close().
  *
- * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv).
+ * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv). On POSIX <uv.h> itself wants more
+ * than -std=c11 shows of the system: -std=gnu11, or _GNU_SOURCE.
  */
 #ifndef MAYFLY_UV_H
 #define MAYFLY_UV_H
