@@ -414,7 +414,7 @@ static int64_t known_id(int64_t id, const char *map) {
   char text[64] = "";
   unsigned long long count = 0;
   if (id != OVERFLOW_ID)
-    return id;
+    return id == UINT32_MAX ? -1 : id; /* of a socket that is not connected */
   int fd = open(map, O_RDONLY | O_CLOEXEC);
   ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
   mf_os_fd_close(fd);
@@ -430,7 +430,7 @@ static void ask_peer(int fd, mayfly_peer *peer) {
     peer->pid = credentials.pid;
   peer->uid = known_id(credentials.uid, "/proc/self/uid_map");
   peer->gid = known_id(credentials.gid, "/proc/self/gid_map");
-  if (peer->uid >= 0 || credentials.uid != geteuid())
+  if (peer->uid >= 0)
     peer->same_user = credentials.uid == geteuid();
 }
 

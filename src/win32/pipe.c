@@ -142,19 +142,25 @@ int mf_win32_pipe_connect(const mayfly_address *address, int any_user, int64_t d
 
 /* ---- pipes of another's making ---- */
 
+/* Microsoft has these in its headers for drivers alone (ntifs.h). */
+NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK status, PVOID answer, ULONG size,
+                                      FILE_INFORMATION_CLASS question);
+enum { ACCESS_INFORMATION = 8, MODE_INFORMATION = 16 }; /* the answers are a ULONG each */
+
 /* What was asked for when the handle was made. */
 static int learn_making(HANDLE pipe, ACCESS_MASK *access, ULONG *mode) {
-  FILE_ACCESS_INFORMATION granted;
-  FILE_MODE_INFORMATION made;
+  ACCESS_MASK granted;
+  ULONG made;
   IO_STATUS_BLOCK status;
-  NTSTATUS result = NtQueryInformationFile(pipe, &status, &granted, sizeof granted, FileAccessInformation);
+  NTSTATUS result =
+      NtQueryInformationFile(pipe, &status, &granted, sizeof granted, (FILE_INFORMATION_CLASS)ACCESS_INFORMATION);
   if (result >= 0)
-    result = NtQueryInformationFile(pipe, &status, &made, sizeof made, FileModeInformation);
+    result = NtQueryInformationFile(pipe, &status, &made, sizeof made, (FILE_INFORMATION_CLASS)MODE_INFORMATION);
   if (result < 0)
     return mf_win32_fail(RtlNtStatusToDosError(result), "adopt descriptor %d: ask how it was made",
                          (int)(intptr_t)pipe);
-  *access = granted.AccessFlags;
-  *mode = made.Mode;
+  *access = granted;
+  *mode = made;
   return 0;
 }
 

@@ -80,9 +80,10 @@ static ADDRINFOW *ipv4_first(ADDRINFOW *list) {
 static int resolve(const mayfly_address *address, int flags, const char *what, ADDRINFOW **list) {
   ADDRINFOW hints = {.ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   wchar_t *host, port[8];
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   SOCKET starter = new_socket(AF_INET); /* the resolver too needs Winsock to be started */
   if (starter == INVALID_SOCKET)
-    return mf_win32_fail((DWORD)WSAGetLastError(), "%s %s:%u", what, address->name, (unsigned)address->port);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "%s %s", what, mf_address_words(address, text));
   closesocket(starter);
   int result = mf_win32_wide(address->name[0] == '\0' ? "localhost" : address->name, &host);
   if (result < 0)
@@ -91,7 +92,7 @@ static int resolve(const mayfly_address *address, int flags, const char *what, A
   int error = GetAddrInfoW(host, port, &hints, list);
   free(host);
   if (error != 0)
-    return mf_win32_fail((DWORD)error, "%s %s:%u", what, address->name, (unsigned)address->port);
+    return mf_win32_fail((DWORD)error, "%s %s", what, mf_address_words(address, text));
   *list = ipv4_first(*list);
   return 0;
 }
@@ -132,6 +133,7 @@ static SOCKET listen_at_first(const ADDRINFOW *list, int backlog) {
 
 static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made) {
   ADDRINFOW *list = NULL;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   if (address->name[0] == '\0')
     *made = listen_everywhere(address->port, backlog);
   else {
@@ -142,7 +144,7 @@ static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made)
   }
   int result = 0;
   if (*made == INVALID_SOCKET)
-    result = mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s:%u", address->name, (unsigned)address->port);
+    result = mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s", mf_address_words(address, text));
   if (list != NULL)
     FreeAddrInfoW(list);
   return result;
@@ -151,9 +153,10 @@ static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made)
 static int bound_address(SOCKET socket, const mayfly_address *address, mayfly_address *bound) {
   SOCKADDR_STORAGE storage;
   int size = sizeof storage;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   if (getsockname(socket, (SOCKADDR *)&storage, &size) != 0)
-    return mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s:%u: ask for the bound address", address->name,
-                         (unsigned)address->port);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s: ask for the bound address",
+                         mf_address_words(address, text));
   address_of((const SOCKADDR *)&storage, size, bound);
   if (address->name[0] == '\0')
     bound->name[0] = '\0';
@@ -419,10 +422,11 @@ static DWORD start_connect(SOCKET socket, const ADDRINFOW *where, OVERLAPPED *op
 
 static int connect_one(const mayfly_address *address, const ADDRINFOW *where, int64_t deadline, mf_os_stream **stream) {
   DWORD count;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   mf_os_stream *made;
   SOCKET socket = new_socket(where->ai_family);
   if (socket == INVALID_SOCKET)
-    return mf_win32_fail((DWORD)WSAGetLastError(), "connect to %s:%u", address->name, (unsigned)address->port);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "connect to %s", mf_address_words(address, text));
   int result = mf_win32_stream_new((HANDLE)socket, MF_WIN32_SOCKET, &made);
   if (result < 0)
     return result;
@@ -437,8 +441,8 @@ static int connect_one(const mayfly_address *address, const ADDRINFOW *where, in
   }
   mf_os_stream_close(made);
   if (error == ERROR_OPERATION_ABORTED)
-    return mf_fail(MAYFLY_ETIMEDOUT, "connect to %s:%u: no connection in time", address->name, (unsigned)address->port);
-  return mf_win32_fail(error, "connect to %s:%u", address->name, (unsigned)address->port);
+    return mf_fail(MAYFLY_ETIMEDOUT, "connect to %s: no connection in time", mf_address_words(address, text));
+  return mf_win32_fail(error, "connect to %s", mf_address_words(address, text));
 }
 
 static int connect_inet(const mayfly_address *address, int64_t deadline, mf_os_stream **stream) {
@@ -467,6 +471,7 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
 /* 0 or 1, as mf_os_connect_start. No overlapped operation, which would need its memory until it is done. */
 static int start_inet(const mayfly_address *numeric, SOCKET *made) {
   ADDRINFOW *list;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   u_long on = 1;
   int result = resolve(numeric, AI_NUMERICHOST, "connect to", &list);
   if (result < 0)
@@ -479,7 +484,7 @@ static int start_inet(const mayfly_address *numeric, SOCKET *made) {
   if (error != 0 && error != WSAEWOULDBLOCK) {
     if (begun != INVALID_SOCKET)
       closesocket(begun);
-    return mf_win32_fail(error, "connect to %s:%u", numeric->name, (unsigned)numeric->port);
+    return mf_win32_fail(error, "connect to %s", mf_address_words(numeric, text));
   }
   *made = begun;
   return error == WSAEWOULDBLOCK;
