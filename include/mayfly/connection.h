@@ -102,8 +102,9 @@ typedef struct mayfly_connection mayfly_connection;
 typedef struct mayfly_listener mayfly_listener;
 
 /* Who is on the other side, as the system says: the process that connected or, for a client, that listens, at the time
- * when it did. -1: the system does not say, as for all members over AF_INET. Only read it, through a pointer that the
- * library gave: it may grow at its end. */
+ * when it did. -1: the system does not say, as for all members over AF_INET, and on Linux for a user who has no number
+ * in our user namespace, nor for one who has the number that all of those are shown with there (65534). Only read it,
+ * through a pointer that the library gave: it may grow at its end. */
 typedef struct mayfly_peer {
   /* Process. */
   int64_t pid;
@@ -214,13 +215,15 @@ MAYFLY_API int mayfly_accept(mayfly_listener *listener, int timeout_ms, mayfly_c
 MAYFLY_API const mayfly_address *mayfly_listener_address(const mayfly_listener *listener);
 
 /* Where the peer of the last accepted connection came from. AF_INET: its numeric address and its port. AF_UNIX: mostly
- * a name of "", since clients rarely have one. NULL before the first accept, and for NULL. Borrowed until the
- * listener's close; the next accept changes it. Stands for Listener.last_accepted. */
+ * a name of "", since clients rarely have one: that is no address to write or to connect to, and who came is told by
+ * mayfly_connection_peer(). NULL before the first accept, and for NULL. Borrowed until the listener's close; the next
+ * accept changes it. Stands for Listener.last_accepted. */
 MAYFLY_API const mayfly_address *mayfly_listener_last_accepted(const mayfly_listener *listener);
 
 /* Ends the listening: a blocked mayfly_accept() and every later one gives MAYFLY_ECANCELED, and in mayfly_wait() the
  * listener is ready. From any thread and from a signal handler; again is nothing. Every process that shares the
- * listener after a fork is reached. The socket's name stays until the close. Sets no words. Stands for shutdown(2).
+ * listener after a fork is reached. The socket's name stays until the close. Sets no words. On Windows one that is out
+ * of memory hears of it when it tries again. Stands for shutdown(2).
  *
  * MAYFLY_EINVAL: NULL. */
 MAYFLY_API int mayfly_listener_shutdown(mayfly_listener *listener);
@@ -344,8 +347,9 @@ MAYFLY_API int mayfly_send_gather(mayfly_connection *connection, const mayfly_sl
  * came inside one; reading is over. MAYFLY_EMSGSIZE: the message is longer than `max_length`: it stays, *size (but not
  * *data) is set to its length, and a receive with enough room takes it, unlike in Python; or it is longer than
  * `message_size_max`: reading is over and *size is untouched. MAYFLY_ECONNRESET: the peer closed with messages of ours
- * unread, and all it sent has been received; MAYFLY_EOF follows. MAYFLY_ETIMEDOUT: not in time, and nothing is lost.
- * MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL: an end that only sends. */
+ * unread, and all it sent has been received; or the system gave up a peer over AF_INET that answers no more; MAYFLY_EOF
+ * follows. MAYFLY_ETIMEDOUT: not in time, and nothing is lost. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL: an end that
+ * only sends. */
 MAYFLY_API int mayfly_recv_bytes(mayfly_connection *connection, size_t max_length, const void **data, size_t *size);
 
 /* Receives one message into `buffer` of `capacity` bytes, and sets *size to its length. The message is copied once it

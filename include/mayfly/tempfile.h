@@ -72,7 +72,8 @@
  * return from main(), what is left is removed, the newest first; not at _exit(), abort() or SIGKILL. A name is removed
  * only if it still leads to what was made under it: a stranger is left alone, as is a file that an editor puts in its
  * place. A forked child owns nothing of its parent's, draws other names than its parent, and its exit removes nothing
- * but what it made itself; in it, cleanup and close of an object that the parent made remove nothing.
+ * but what it made itself; in it, cleanup and close of an object that the parent made remove nothing. Of a child that
+ * was made otherwise than by fork(3) the library learns at its exit only, which removes nothing.
  *
  * While a mayfly_directory lives, a shared flock(2) is held on it: systemd-tmpfiles, which removes what is old from the
  * temporary directory, passes over what is locked.
@@ -167,8 +168,8 @@ MAYFLY_API int mayfly_mktemp(const mayfly_temp_options *options, char **path);
  *
  * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`; an output that is NULL. MAYFLY_EEXIST: all names that were tried
  * are taken. MAYFLY_ENOENT: `dir` is not there, or there is no usable temporary directory. MAYFLY_ENOTDIR: `dir` is no
- * directory. MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EMFILE, MAYFLY_EIO:
- * open(2) could not. MAYFLY_ENOMEM. */
+ * directory. MAYFLY_EPERM: the file system can't keep it private (FAT). MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC,
+ * MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EMFILE, MAYFLY_EIO: open(2) could not. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_mkstemp(const mayfly_temp_options *options, mayfly_os_fd *fd, char **path);
 
 /* Makes a directory that only this user may enter: mode 0700, exactly and from the first moment, whatever the umask. On
@@ -177,8 +178,8 @@ MAYFLY_API int mayfly_mkstemp(const mayfly_temp_options *options, mayfly_os_fd *
  *
  * MAYFLY_EINVAL: a bad prefix, suffix, flag or `size`. MAYFLY_EEXIST: all names that were tried are taken.
  * MAYFLY_ENOENT: `dir` is not there, or there is no usable temporary directory. MAYFLY_ENOTDIR: `dir` is no directory.
- * MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC, MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EMFILE, MAYFLY_EIO: mkdir(2)
- * could not. MAYFLY_ENOMEM. */
+ * MAYFLY_EPERM: the file system can't keep it private (FAT). MAYFLY_EACCES, MAYFLY_EROFS, MAYFLY_ENOSPC,
+ * MAYFLY_ENAMETOOLONG, MAYFLY_ELOOP, MAYFLY_EMFILE, MAYFLY_EIO: mkdir(2) could not. MAYFLY_ENOMEM. */
 MAYFLY_API int mayfly_mkdtemp(const mayfly_temp_options *options, char **path);
 
 /* A temporary file that is open for reading and writing. One thread at a time. What its functions may return besides
@@ -199,7 +200,9 @@ MAYFLY_API int mayfly_temporary_file(const mayfly_temp_options *options, mayfly_
  * mayfly_file_close(). Stands for NamedTemporaryFile.
  *
  * On Windows a file without MAYFLY_TEMP_KEEP and MAYFLY_TEMP_REOPENABLE is removed by the system with its last
- * descriptor, even after a crash, and another program can open it only if it shares deleting.
+ * descriptor, even after a crash, and another program can open it only if it shares deleting. With one of them it must
+ * share reading and writing, as fopen() does and a shell's redirection does not. So what any program may be given is
+ * released first (mayfly_file_release()) and opened again afterwards (mayfly_file_reopen()), on every system.
  *
  * The errors of mayfly_mkstemp(). MAYFLY_ECANCELED: the process is ending. */
 MAYFLY_API int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file);
@@ -277,7 +280,7 @@ MAYFLY_API int mayfly_file_stream(mayfly_file *file, const char *mode, FILE **st
  * file can be opened again too. *again is yours, mayfly_file_close(); closing it removes nothing, whichever is closed
  * first. Python opens the name again.
  *
- * MAYFLY_ESTOLEN: the name leads to another file. MAYFLY_ENOENT: it is gone. MAYFLY_EACCES: the mode was changed.
+ * MAYFLY_ESTOLEN: the name leads to something else. MAYFLY_ENOENT: it is gone. MAYFLY_EACCES: the mode was changed.
  * MAYFLY_EMFILE. */
 MAYFLY_API int mayfly_file_reopen(mayfly_file *file, mayfly_file **again);
 
@@ -319,13 +322,13 @@ MAYFLY_API int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd);
  * copy, descriptors and FILEs that were given out are the old file's. A kill -9 in that moment may leave the random
  * name.
  *
- * On failure all is as it was, mode 0600 included. MAYFLY_EEXIST: see MAYFLY_PERSIST_NOREPLACE. MAYFLY_EXDEV: a named
- * file, and `path` is on another file system. MAYFLY_EISDIR: `path` is a directory, or ends in a separator;
- * MAYFLY_EBUSY: or in "..". MAYFLY_ENOENT, MAYFLY_ENOTDIR, MAYFLY_EACCES, MAYFLY_EPERM, MAYFLY_EROFS,
- * MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there. MAYFLY_ESTOLEN: the file's own name is gone, or
- * leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened again, or one that is no longer this
- * process's. MAYFLY_ECANCELED: the process is ending. One exception: where MAYFLY_PERSIST_SYNC fails at the directory,
- * with MAYFLY_EIO, the file has its name, but a crash may undo that. */
+ * On failure all is as it was; its mode is 0600 then, or that of an earlier persist. MAYFLY_EEXIST: see
+ * MAYFLY_PERSIST_NOREPLACE. MAYFLY_EXDEV: a named file, and `path` is on another file system. MAYFLY_EISDIR: `path` is
+ * a directory, or ends in a separator; MAYFLY_EBUSY: or in "..". MAYFLY_ENOENT, MAYFLY_ENOTDIR, MAYFLY_EACCES,
+ * MAYFLY_EPERM, MAYFLY_EROFS, MAYFLY_ENAMETOOLONG, MAYFLY_EMFILE: the name can't be made there. MAYFLY_ESTOLEN: the
+ * file's own name is gone, or leads to another file. MAYFLY_EINVAL: a bad mode or flag, "", a file opened again, or one
+ * that is no longer this process's. MAYFLY_ECANCELED: the process is ending. One exception: where MAYFLY_PERSIST_SYNC
+ * fails at the directory, with MAYFLY_EIO, the file has its name, but a crash may undo that. */
 MAYFLY_API int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned flags);
 
 /* Closes the file and removes its name, if it has one that is to be removed and still leads to it; a name that has gone
@@ -440,11 +443,13 @@ MAYFLY_API int mayfly_cleanup(void);
  *
  * What happens then: the handler only wakes a thread, which this call has started. The thread lets nothing more be
  * made that would have to vanish (MAYFLY_ECANCELED, as from mayfly_temporary_directory() or mayfly_listen()), waits for
- * what is being made at that moment, cleans up as mayfly_cleanup(), puts the default action back and raises the signal
- * again: the exit status is the signal's. As pid 1 of a container, where the default action does nothing, the process
- * ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked child, which has not
- * called this function itself, the signal just takes its course. A handler that the program installs later takes the
- * place of this one, for its signal.
+ * what is being made at that moment (five seconds at most), cleans up as mayfly_cleanup(), puts the default action back
+ * and raises the signal again: the exit status is the signal's. As pid 1 of a container, where the default action does
+ * nothing, the process ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked
+ * child, which has not called this function itself, the signal just takes its course. A handler that the program
+ * installs later takes the place of this one, for its signal. On Windows a later handler is called first, and may keep
+ * the event to itself; an earlier one may still deal with it after the cleanup: then nothing more is made, and exit()
+ * waits two seconds.
  *
  * MAYFLY_EAGAIN: the system has no thread to give. MAYFLY_EMFILE, MAYFLY_ENOMEM. Nothing is changed then. */
 MAYFLY_API int mayfly_cleanup_on_signals(void);

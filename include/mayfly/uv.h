@@ -50,6 +50,10 @@
  * itself: who answers what it receives pauses that connection at 1 and resumes it in `drained`, as above; then the peer
  * feels it. Two sides that both do so with each other may stand still for ever.
  *
+ * A peer that takes nothing and does not leave is the program's to give up: nothing comes of it by itself, not even
+ * after such a peer has ended its own side, since what is queued is still to be sent. Close what mayfly_uv_queued()
+ * says does not get less, by a timer of the program's own.
+ *
  * When a message leaves: answers to the connection whose messages are being handed out leave together, after all that
  * came in one read has been handed out. To another connection the first message in a turn of the loop leaves at once,
  * the rest together before the loop waits. One of 64 KiB or more does not wait for others. On a pipe of Windows all
@@ -80,7 +84,8 @@
  * MAYFLY_ENOMEM, and MAYFLY_EIO for an error of the system or of libuv that has no name here. After a failure, too, the
  * loop may have to run once more before uv_loop_close().
  *
- * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv).
+ * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv). On POSIX <uv.h> itself wants more
+ * than -std=c11 shows of the system: -std=gnu11, or _GNU_SOURCE.
  */
 #ifndef MAYFLY_UV_H
 #define MAYFLY_UV_H
@@ -106,12 +111,13 @@ typedef struct mayfly_uv_handlers {
   void (*opened)(mayfly_uv_connection *connection);
   /* One message, valid inside the call. */
   void (*message)(mayfly_uv_connection *connection, const void *data, size_t size);
-  /* The queue was above its high mark, and is now down to its low one. */
+  /* The queue was above its high mark, and is now down to its low one: or nothing is left of it, since the peer takes
+   * nothing more. */
   void (*drained)(mayfly_uv_connection *connection);
   /* It is closed, and gone when this returns. `status` 0: we closed it. MAYFLY_EOF: the peer did, between two messages;
-   * what was queued has been sent first, if the peer took it. Else what has ended it, as mayfly_connect(),
-   * mayfly_recv_bytes() and mayfly_send_bytes() name it; MAYFLY_ETIMEDOUT is also for a close whose time to flush ran
-   * out. */
+   * what was queued has been sent first, as long as that took, if the peer is still there. Else what has ended it, as
+   * mayfly_connect(), mayfly_recv_bytes() and mayfly_send_bytes() name it; MAYFLY_ETIMEDOUT is also for a close whose
+   * time to flush ran out. */
   void (*closed)(mayfly_uv_connection *connection, int status);
 } mayfly_uv_handlers;
 
@@ -166,7 +172,8 @@ MAYFLY_API int mayfly_uv_listen(uv_loop_t *loop, const mayfly_address *address, 
 MAYFLY_API const mayfly_address *mayfly_uv_listener_address(const mayfly_uv_listener *listener);
 
 /* Calls `visit` for each open connection that this listener has accepted, with `context`. It may send to any connection
- * and close any; those that are closing are passed over. To send one message to all: send it here. */
+ * and close any; those that the program has closed are passed over, those whose peer has ended and does not take what
+ * is queued are not. To send one message to all: send it here. To end them all: close them here. */
 MAYFLY_API void mayfly_uv_listener_each(mayfly_uv_listener *listener,
                                         void (*visit)(mayfly_uv_connection *connection, void *context), void *context);
 

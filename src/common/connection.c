@@ -62,14 +62,29 @@ int mf_connection_new(mf_os_stream *stream, unsigned directions, mayfly_connecti
   return 0;
 }
 
+static void drop_buffer(mayfly_connection *connection) {
+  free(connection->buffer);
+  connection->buffer = NULL;
+  connection->begin = connection->end = connection->capacity = 0;
+}
+
 /* More than this no memory can hold, whatever limit was wished for. */
 static uint64_t limit(uint64_t bytes) {
   return bytes < PTRDIFF_MAX / 2 ? bytes : PTRDIFF_MAX / 2;
 }
 
+/* An idle connection has no memory for the handshake's messages. */
 void mf_connection_configure(mayfly_connection *connection, const mayfly_endpoint_options *options) {
   connection->message_size_max = limit(options->message_size_max);
   connection->readahead = options->readahead;
+  if (connection->begin == connection->end)
+    drop_buffer(connection);
+}
+
+size_t mf_connection_swap_readahead(mayfly_connection *connection, size_t bytes) {
+  size_t former = connection->readahead;
+  connection->readahead = bytes;
+  return former;
 }
 
 int64_t mf_connection_receive_deadline(const mayfly_connection *connection) {
@@ -109,11 +124,8 @@ static void reclaim(mayfly_connection *connection) {
   if (buffered(connection) > 0)
     return;
   connection->begin = connection->end = 0;
-  if (connection->capacity > KEEP + connection->readahead) {
-    free(connection->buffer);
-    connection->buffer = NULL;
-    connection->capacity = 0;
-  }
+  if (connection->capacity > KEEP + connection->readahead)
+    drop_buffer(connection);
 }
 
 /* Room for `size` bytes behind what is buffered. */

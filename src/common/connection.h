@@ -13,6 +13,8 @@ enum { MF_READABLE = 1, MF_WRITABLE = 2 };
 int mf_connection_new(mf_os_stream *stream, unsigned directions, mayfly_connection **connection);
 /* What holds once the connection is open, and not yet during the handshake. */
 void mf_connection_configure(mayfly_connection *connection, const mayfly_endpoint_options *options);
+/* The former; what is buffered stays. */
+size_t mf_connection_swap_readahead(mayfly_connection *connection, size_t bytes);
 mf_os_stream *mf_connection_stream(const mayfly_connection *connection);
 /* What every function on a connection begins with: it is there, and goes in these directions. */
 int mf_connection_check(const mayfly_connection *connection, const char *function, unsigned directions);

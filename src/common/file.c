@@ -13,8 +13,7 @@ int mf_file_check(const mayfly_file *file, const char *function) {
   return 0;
 }
 
-/* Puts the file before the words of a failure of the system's. */
-static int64_t say_which(const mayfly_file *file, int64_t result) {
+int64_t mf_file_say_which(const mayfly_file *file, int64_t result) {
   if (result >= 0)
     return result;
   return mf_fail_in((int)result, "%s", file->named.path != NULL ? file->named.path : "a file without a name");
@@ -200,9 +199,14 @@ static int check_range(const char *function, const void *data, size_t size, int6
     return mf_fail(MAYFLY_EINVAL, "%s: %zu bytes at NULL", function, size);
   if (offset < 0)
     return mf_fail(MAYFLY_EINVAL, "%s: an offset of %lld", function, (long long)offset);
-  if (size > (uint64_t)(INT64_MAX - offset))
-    return mf_fail(MAYFLY_EINVAL, "%s: %zu bytes at %lld end where no file does", function, size, (long long)offset);
   return 0;
+}
+
+static int check_written(const char *function, const void *data, size_t size, int64_t offset) {
+  int result = check_range(function, data, size, offset);
+  if (result == 0 && size > (uint64_t)(INT64_MAX - offset))
+    return mf_fail(MAYFLY_EINVAL, "%s: %zu bytes at %lld end where no file does", function, size, (long long)offset);
+  return result;
 }
 
 static int64_t read_at(const mayfly_file *file, void *buffer, size_t size, int64_t offset) {
@@ -210,12 +214,12 @@ static int64_t read_at(const mayfly_file *file, void *buffer, size_t size, int64
     size = (size_t)(INT64_MAX - offset);
   if (file->in_memory)
     return (int64_t)mf_spool_read_at(&file->spool, buffer, size, offset);
-  return size == 0 ? 0 : say_which(file, mf_os_file_read_at(file->named.fd, buffer, size, offset));
+  return size == 0 ? 0 : mf_file_say_which(file, mf_os_file_read_at(file->named.fd, buffer, size, offset));
 }
 
 static int write_at(mayfly_file *file, const void *data, size_t size, int64_t offset) {
   if (!file->in_memory)
-    return (int)say_which(file, mf_os_file_write_at(file->named.fd, data, size, offset));
+    return (int)mf_file_say_which(file, mf_os_file_write_at(file->named.fd, data, size, offset));
   if (!mf_spool_holds(&file->spool, offset, size))
     return roll_over_with(file, data, size, offset);
   int result = mf_spool_write_at(&file->spool, data, size, offset);
@@ -244,7 +248,7 @@ int64_t mayfly_file_pread(mayfly_file *file, void *buffer, size_t size, int64_t 
 int mayfly_file_write(mayfly_file *file, const void *data, size_t size) {
   int result = mf_file_check(file, "mayfly_file_write");
   if (result == 0)
-    result = check_range("mayfly_file_write", data, size, file->position);
+    result = check_written("mayfly_file_write", data, size, file->position);
   if (result == 0)
     result = write_at(file, data, size, file->position);
   if (result == 0)
@@ -255,7 +259,7 @@ int mayfly_file_write(mayfly_file *file, const void *data, size_t size) {
 int mayfly_file_pwrite(mayfly_file *file, const void *data, size_t size, int64_t offset) {
   int result = mf_file_check(file, "mayfly_file_pwrite");
   if (result == 0)
-    result = check_range("mayfly_file_pwrite", data, size, offset);
+    result = check_written("mayfly_file_pwrite", data, size, offset);
   return result < 0 ? result : write_at(file, data, size, offset);
 }
 
@@ -294,7 +298,7 @@ int64_t mayfly_file_readline(mayfly_file *file, char *buffer, size_t size) {
 /* ---- position and size ---- */
 
 static int64_t size_of(const mayfly_file *file) {
-  return file->in_memory ? (int64_t)file->spool.size : say_which(file, mf_os_file_size(file->named.fd));
+  return file->in_memory ? (int64_t)file->spool.size : mf_file_say_which(file, mf_os_file_size(file->named.fd));
 }
 
 static int64_t base_of(const mayfly_file *file, int whence) {
@@ -335,7 +339,7 @@ static int set_size(mayfly_file *file, int64_t size) {
     return result == 0 ? 0 : mf_fail(result, "make a spooled file %lld bytes large: no memory", (long long)size);
   }
   result = mf_file_roll_over(file);
-  return result < 0 ? result : (int)say_which(file, mf_os_file_truncate(file->named.fd, size));
+  return result < 0 ? result : (int)mf_file_say_which(file, mf_os_file_truncate(file->named.fd, size));
 }
 
 int mayfly_file_truncate(mayfly_file *file, int64_t size) {
@@ -349,7 +353,7 @@ int mayfly_file_truncate(mayfly_file *file, int64_t size) {
 
 int mayfly_file_sync(mayfly_file *file) {
   int result = mf_file_check(file, "mayfly_file_sync");
-  return result < 0 ? result : (int)say_which(file, mf_os_file_sync(file->named.fd));
+  return result < 0 ? result : (int)mf_file_say_which(file, mf_os_file_sync(file->named.fd));
 }
 
 /* ---- as the system knows it ---- */
@@ -361,7 +365,7 @@ const char *mayfly_file_path(const mayfly_file *file) {
 /* Where the descriptor is handed out, its own position is to be ours. */
 static int hand_out(mayfly_file *file) {
   int result = mf_file_roll_over(file);
-  return result < 0 ? result : (int)say_which(file, mf_os_file_seek(file->named.fd, file->position));
+  return result < 0 ? result : (int)mf_file_say_which(file, mf_os_file_seek(file->named.fd, file->position));
 }
 
 int mayfly_file_os_fd(mayfly_file *file, mayfly_os_fd *fd) {
@@ -395,5 +399,5 @@ int mayfly_file_stream(mayfly_file *file, const char *mode, FILE **stream) {
     result = check_mode(mode);
   if (result == 0)
     result = hand_out(file);
-  return result < 0 ? result : (int)say_which(file, mf_os_file_stream(file->named.fd, mode, stream));
+  return result < 0 ? result : (int)mf_file_say_which(file, mf_os_file_stream(file->named.fd, mode, stream));
 }

@@ -26,6 +26,8 @@ struct mayfly_file {
 
 /* MAYFLY_EINVAL: NULL. MAYFLY_EBADF: released. */
 int mf_file_check(const mayfly_file *file, const char *function);
+/* Puts the file before the words of a failure of the system's; `result`. */
+int64_t mf_file_say_which(const mayfly_file *file, int64_t result);
 /* Content in memory goes to a file of its own. On failure it is where it was. */
 int mf_file_roll_over(mayfly_file *file);
 

@@ -231,6 +231,10 @@ enum mf_handshake_state mf_handshake_state(const struct mf_handshake *handshake)
   return handshake->step % 2 == 0 ? MF_HANDSHAKE_SEND : MF_HANDSHAKE_RECEIVE;
 }
 
+int mf_handshake_is_last(const struct mf_handshake *handshake) {
+  return handshake->steps_left == 1;
+}
+
 const void *mf_handshake_outgoing(const struct mf_handshake *handshake, size_t *size) {
   if (handshake->step == SEND_CHALLENGE) {
     *size = sizeof handshake->challenge;

@@ -49,6 +49,9 @@ struct mf_handshake { /* everything in it is handshake.c's own */
 int mf_handshake_init(struct mf_handshake *handshake, enum mf_handshake_role role, const void *key, size_t key_size,
                       int allow_md5, const uint8_t nonce[MF_HANDSHAKE_NONCE_SIZE], mf_hmac_fn *hmac);
 MF_PRIVATE enum mf_handshake_state mf_handshake_state(const struct mf_handshake *handshake);
+/* RECEIVE: whether the peer may go on behind this message with what is no part of the handshake. Behind any other it
+ * waits for us. */
+int mf_handshake_is_last(const struct mf_handshake *handshake);
 MF_PRIVATE const void *mf_handshake_outgoing(const struct mf_handshake *handshake, size_t *size);
 MF_PRIVATE void mf_handshake_sent(struct mf_handshake *handshake);
 MF_PRIVATE void mf_handshake_received(struct mf_handshake *handshake, const void *message, size_t size);

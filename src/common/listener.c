@@ -173,9 +173,8 @@ size_t mf_listener_item_count(const mayfly_listener *listener) {
 }
 
 size_t mf_listener_watch(const mayfly_listener *listener, struct mf_os_wait_item *items) {
-  size_t count = 0;
-  if (listener->rest_until == 0)
-    items[count++] = (struct mf_os_wait_item){.listener = listener->at.os};
+  size_t count = 1;
+  items[0] = (struct mf_os_wait_item){.listener = listener->at.os, .resting = listener->rest_until != 0};
   for (const struct opening *opening = listener->openings; opening != NULL; opening = opening->next)
     if (opening->state == PROVING)
       items[count++] = (struct mf_os_wait_item){.stream = mf_connection_stream(opening->connection)};
@@ -191,11 +190,9 @@ int64_t mf_listener_deadline(const mayfly_listener *listener) {
 }
 
 int mf_listener_advance(mayfly_listener *listener, const struct mf_os_wait_item *items, size_t count) {
-  const struct mf_os_wait_item *end = items + count;
-  int knocking = count > 0 && items->listener != NULL && items->ready;
+  const struct mf_os_wait_item *end = items + count, *own = items++;
+  int knocking = own->ready && !own->resting;
   int64_t now = listener->proving > 0 || listener->rest_until != 0 ? mf_os_clock_us() : 0;
-  if (count > 0 && items->listener != NULL)
-    items++;
   for (struct opening *opening = listener->openings; opening != NULL && items < end; opening = opening->next) {
     if (opening->state != PROVING)
       continue;

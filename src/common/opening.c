@@ -3,14 +3,28 @@
  * as a blocking loop, and its two halves alone. */
 #include "connection.h"
 #include "error.h"
+#include "frame.h"
 #include "memory.h"
 
 /* ---- the handshake ---- */
 
+enum { WHOLE_MAX = MF_FRAME_HEADER_MAX + MF_HANDSHAKE_MESSAGE_MAX };
+
+/* In one read, where nothing that is not the handshake's can come along with it. */
+static int receive_step(mayfly_connection *connection, const struct mf_handshake *handshake, int64_t deadline,
+                        const void **message, size_t *size) {
+  if (mf_handshake_is_last(handshake))
+    return mf_connection_receive(connection, MF_HANDSHAKE_MESSAGE_MAX, deadline, message, size);
+  size_t former = mf_connection_swap_readahead(connection, WHOLE_MAX);
+  int result = mf_connection_receive(connection, MF_HANDSHAKE_MESSAGE_MAX, deadline, message, size);
+  mf_connection_swap_readahead(connection, former);
+  return result;
+}
+
 static int handshake_receive(mayfly_connection *connection, struct mf_handshake *handshake, int64_t deadline) {
   const void *message;
   size_t size;
-  int result = mf_connection_receive(connection, MF_HANDSHAKE_MESSAGE_MAX, deadline, &message, &size);
+  int result = receive_step(connection, handshake, deadline, &message, &size);
   if (result == 0)
     mf_handshake_received(handshake, message, size);
   if (result == MAYFLY_EMSGSIZE)
@@ -61,11 +75,17 @@ static int handshake_whole(mayfly_connection *connection, struct mf_handshake *h
   return result < 0 ? result : handshake_outcome(handshake);
 }
 
+/* There is something to be done without waiting: to send, or to look at what a hasty peer sent in advance. */
+static int handshake_goes_on(const mayfly_connection *connection, const struct mf_handshake *handshake) {
+  enum mf_handshake_state state = mf_handshake_state(handshake);
+  return state == MF_HANDSHAKE_SEND || (state == MF_HANDSHAKE_RECEIVE && mf_connection_awaits(connection) == NULL);
+}
+
 int mf_connection_handshake_turn(mayfly_connection *connection, struct mf_handshake *handshake) {
   int result;
   do
     result = handshake_step(connection, handshake, 0, 0);
-  while (result == 0 && mf_handshake_state(handshake) == MF_HANDSHAKE_SEND);
+  while (result == 0 && handshake_goes_on(connection, handshake));
   if (result == MAYFLY_ETIMEDOUT || (result == 0 && !handshake_is_over(handshake)))
     return 0;
   if (result == 0)
@@ -132,8 +152,7 @@ static int open_to(const mayfly_address *address, const struct mf_endpoint *endp
     result = prove(made, endpoint, deadline);
   if (result < 0) {
     char text[MAYFLY_ADDRESS_TEXT_SIZE];
-    mayfly_address_format(address, text, sizeof text);
-    mf_fail_in(result, "connect to %s", text);
+    mf_fail_in(result, "connect to %s", mf_address_words(address, text));
     mayfly_connection_close(made);
     return result;
   }

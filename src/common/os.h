@@ -254,6 +254,7 @@ struct mf_os_wait_item { /* one of the three; fd counts where both pointers are 
   mf_os_stream *stream;
   mf_os_listener *listener;
   mayfly_os_fd fd;
+  int resting; /* of a listener: who comes there is not waited for, its shutdown is (Windows: neither) */
   int ready;
 };
 /* How many are ready: something can be read, accepted, or has ended. 0: too late. */

@@ -21,7 +21,7 @@ int mayfly_file_reopen(mayfly_file *file, mayfly_file **again) {
   struct mf_os_identity identity = file->named.identity; /* unknown of what had no name when it was made */
   int result = mf_file_roll_over(file);
   if (result == 0 && file->named.path != NULL && file->named.fd != MAYFLY_NO_FD)
-    result = mf_os_file_identity(file->named.fd, &identity);
+    result = (int)mf_file_say_which(file, mf_os_file_identity(file->named.fd, &identity));
   if (result == 0)
     result = mf_os_file_reopen(file->named.fd, file->named.path, &identity, &made->named.fd);
   if (result == 0)
@@ -58,7 +58,7 @@ int mayfly_file_release(mayfly_file *file) {
     return result;
   result = give_up_descriptor(&file->named);
   mf_named_file_give_back(&file->named);
-  return result;
+  return (int)mf_file_say_which(file, result);
 }
 
 static void free_file(mayfly_file *file) {
@@ -80,7 +80,7 @@ static int check_detach(const mayfly_file *file, const mayfly_os_fd *fd) {
 int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd) {
   int result = check_detach(file, fd);
   if (result == 0 && fd != NULL)
-    result = mf_os_file_seek(file->named.fd, file->position);
+    result = (int)mf_file_say_which(file, mf_os_file_seek(file->named.fd, file->position));
   if (result == 0)
     result = mf_named_file_take(&file->named);
   if (result < 0)
@@ -89,7 +89,7 @@ int mayfly_file_detach(mayfly_file *file, mayfly_os_fd *fd) {
   if (fd != NULL)
     *fd = file->named.fd;
   else
-    result = mf_os_fd_close(file->named.fd);
+    result = (int)mf_file_say_which(file, mf_os_fd_close(file->named.fd));
   free_file(file);
   return result;
 }
@@ -102,11 +102,16 @@ struct publication {
   unsigned flags;
 };
 
+/* What failed need not have known what it was for. */
+static int say_for_what(int result, const char *target) {
+  return result < 0 ? mf_fail_in(result, "make %s", target) : 0;
+}
+
 /* All that is to be true before the name appears. */
 static int prepare(mayfly_os_fd fd, const struct publication *publication) {
   int result = mf_os_file_set_mode(fd, publication->mode, publication->target);
   if (result == 0 && (publication->flags & MAYFLY_PERSIST_SYNC) != 0)
-    result = mf_os_file_sync(fd);
+    result = say_for_what(mf_os_file_sync(fd), publication->target);
   return result;
 }
 
@@ -176,8 +181,8 @@ static int publish_copy(mayfly_os_fd from, const struct publication *publication
   result = mf_named_file_create(&template, 0, 0, &copy);
   mf_template_clear(&template);
   if (result < 0)
-    return mf_fail_in(result, "make %s", publication->target);
-  result = copy_content(from, copy.fd);
+    return say_for_what(result, publication->target);
+  result = say_for_what(copy_content(from, copy.fd), publication->target);
   if (result == 0)
     result = prepare(copy.fd, publication);
   if (result == 0)
@@ -219,7 +224,7 @@ static int link_and_rename(mayfly_os_fd fd, const struct publication *publicatio
     mf_registry_end(NULL);
   }
   mf_template_clear(&template);
-  return result < 0 ? mf_fail_in(result, "make %s", publication->target) : 0;
+  return say_for_what(result, publication->target);
 }
 
 static int publish_link(mayfly_os_fd fd, const struct publication *publication) {
@@ -288,7 +293,7 @@ static int publish_and_sync(mayfly_file *file, char *target, int mode, unsigned 
     file->named.kept = 1;
     file->named.mode = mode;
     file->flags = MAYFLY_TEMP_KEEP;
-    result = mf_os_file_sync(directory);
+    result = say_for_what(mf_os_file_sync(directory), target);
   }
   mf_os_fd_close(directory);
   return result;
@@ -323,7 +328,7 @@ int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned 
   if (result == 0)
     result = mf_os_path_target(path, &target);
   if (result == 0)
-    result = mf_file_roll_over(file);
+    result = say_for_what(mf_file_roll_over(file), target);
   if (result == 0)
     result = publish_and_sync(file, target, mode, flags);
   if (file != NULL && file->named.path != target)
@@ -365,7 +370,7 @@ int mayfly_file_close(mayfly_file *file) {
   int result = file->named.path != NULL ? mf_named_file_remove(&file->named) : 0;
   if (result < 0)
     return leave_to_registry(file, result);
-  result = mf_os_fd_close(file->named.fd);
+  result = (int)mf_file_say_which(file, mf_os_fd_close(file->named.fd));
   free_file(file);
   return result;
 }

@@ -19,6 +19,7 @@ static struct {
   int cleaning;
   int ended;
   int hooked;
+  int64_t process; /* whose all this is, once it is hooked */
 } registry;
 
 /* This thread's own share: it does not wait for itself when a signal handler calls exit() in the middle of it. */
@@ -80,11 +81,13 @@ static int clean(void) {
   return result < 0 ? result : last;
 }
 
+/* A child that was not made by fork(3) has not been told that all this is its parent's. */
 static void end(void) {
   if (!mf_os_lock_for_exit(MF_OS_LOCK_REGISTRY))
     return;
   registry.ended = 1;
-  clean();
+  if (registry.process == mf_os_process_id())
+    clean();
   mf_os_unlock(MF_OS_LOCK_REGISTRY);
 }
 
@@ -105,14 +108,17 @@ static void in_child(void) {
   registry.in_flight = in_flight_here();
   registry.cleaning = 0;
   registry.ended = 0;
+  registry.process = mf_os_process_id();
 }
 
 /* With the lock held. */
 static int hook(void) {
   static const struct mf_os_hooks hooks = {at_exit, in_child};
   int result = registry.hooked ? 0 : mf_os_hook(&hooks);
-  if (result == 0)
+  if (result == 0 && !registry.hooked) {
     registry.hooked = 1;
+    registry.process = mf_os_process_id();
+  }
   return result;
 }
 

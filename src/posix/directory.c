@@ -347,7 +347,9 @@ static int settle(int held, mayfly_os_fd parent, const char *to, mode_t mode) {
     return mf_posix_fail("set the mode of %s", to);
   if (parent != MAYFLY_NO_FD)
     result = mf_os_file_sync(held);
-  return result == 0 ? mf_os_file_sync(parent) : result;
+  if (result == 0)
+    result = mf_os_file_sync(parent);
+  return result == 0 ? 0 : mf_fail_in(result, "make %s", to);
 }
 
 static int publish(int held, mayfly_os_fd parent, const char *from, const char *to, mode_t mode, unsigned flags) {

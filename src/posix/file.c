@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 /* ---- who a file is ---- */
 
@@ -36,6 +39,25 @@ static int64_t born(int fd, const char *path) {
   if (statx(fd, path, flags, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0)
     return 0;
   return status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec;
+}
+
+#elif defined(SYS_statx)
+
+/* musl before 1.2.5 has the call's number alone, so this is the kernel's own structure, which has 256 bytes. */
+struct statx_of_kernel {
+  uint32_t mask, not_asked_for[19];
+  int64_t born_s;
+  uint32_t born_ns, rest[41];
+};
+_Static_assert(offsetof(struct statx_of_kernel, born_s) == 80 && sizeof(struct statx_of_kernel) == 256, "linux/stat.h");
+
+static int64_t born(int fd, const char *path) {
+  enum { BIRTH = 0x800 };
+  struct statx_of_kernel status;
+  int flags = *path == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+  if (syscall(SYS_statx, fd, path, flags, BIRTH, &status) != 0 || (status.mask & BIRTH) == 0)
+    return 0;
+  return status.born_s * 1000000000 + status.born_ns;
 }
 
 #elif defined(__APPLE__)
@@ -177,18 +199,31 @@ static int is(int fd, const struct mf_os_identity *identity) {
          (there.born_ns == identity->born_ns || there.born_ns == 0 || identity->born_ns == 0);
 }
 
+static int fail_stolen(const char *path) {
+  return mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path);
+}
+
+/* A link, a directory and a socket can't be opened so, but what matters is whose they are. */
+static int fail_to_reopen(const char *path, const struct mf_os_identity *identity) {
+  int number = errno;
+  if (!mf_posix_is_gone(number) && leads_to(path, identity) == 0)
+    return fail_stolen(path);
+  errno = number;
+  return mf_posix_fail("open %s again", path);
+}
+
 static int reopen_named(const char *path, const struct mf_os_identity *identity, mayfly_os_fd *again) {
   int made;
   MF_POSIX_RETRY(made, open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)); /* a stranger's pipe would wait */
   if (made < 0)
-    return mf_posix_fail("open %s again", path);
+    return fail_to_reopen(path, identity);
   int same = is(made, identity);
   if (same == 1 && fcntl(made, F_SETFL, 0) == 0) {
     *again = made;
     return 0;
   }
-  int result = same < 0    ? same
-               : same == 0 ? mf_fail(MAYFLY_ESTOLEN, "open %s again: the name no longer leads to what was made", path)
+  int result = same < 0    ? mf_fail_in(same, "open %s again", path)
+               : same == 0 ? fail_stolen(path)
                            : mf_posix_fail("open %s again", path);
   close(made);
   return result;

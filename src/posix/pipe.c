@@ -110,11 +110,32 @@ static int sigpipe_is_pending(void) {
   return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }
 
+#ifdef RWF_HIPRI /* there is pwritev2 */
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100 /* since Linux 6.18 */
+#endif
+
+static ssize_t write_quietly(mf_os_stream *pipe, const struct iovec *pieces, int count) {
+  ssize_t written = pwritev2(pipe->fd, pieces, count, -1, RWF_NOSIGNAL);
+  pipe->raises = written < 0 && mf_posix_lacks_it(errno);
+  return written;
+}
+
+#else
+
+static ssize_t write_quietly(mf_os_stream *pipe, const struct iovec *pieces, int count) {
+  (void)pieces, (void)count;
+  pipe->raises = 1;
+  return -1;
+}
+
+#endif
+
 /* A pipe's writer is sent SIGPIPE even where some of it was written. This thread blocks the signal meanwhile and takes
  * it back, unless the program itself had blocked one that was there before. */
-ssize_t mf_posix_pipe_write(int fd, struct iovec *pieces, int count, size_t most) {
+static ssize_t write_with_signal_blocked(int fd, const struct iovec *pieces, int count, size_t size) {
   sigset_t sigpipe, before;
-  size_t size = shorten(pieces, &count, most);
   sigemptyset(&sigpipe);
   sigaddset(&sigpipe, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
@@ -126,6 +147,12 @@ ssize_t mf_posix_pipe_write(int fd, struct iovec *pieces, int count, size_t most
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   errno = number;
   return written;
+}
+
+ssize_t mf_posix_pipe_write(mf_os_stream *pipe, struct iovec *pieces, int count, size_t most) {
+  size_t size = shorten(pieces, &count, most);
+  ssize_t written = pipe->raises ? -1 : write_quietly(pipe, pieces, count);
+  return pipe->raises ? write_with_signal_blocked(pipe->fd, pieces, count, size) : written;
 }
 
 /* ---- pairs ---- */

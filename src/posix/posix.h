@@ -51,6 +51,7 @@ mode_t mf_posix_umask(void);
 struct mf_os_stream {
   int fd;
   int family; /* AF_UNIX: the system knows its peer, and carries descriptors; AF_UNSPEC: no socket but a real pipe */
+  int raises; /* of a real pipe: a write of it can't be asked to raise no signal */
   atomic_int shut;
 };
 
@@ -71,7 +72,7 @@ struct mf_os_listener {
 /* ---- pipe.c: real pipes, and descriptors as they should be born ---- */
 
 /* writev(2) without SIGPIPE, of `most` bytes at the most, for which the last piece is shortened; -1: errno. */
-ssize_t mf_posix_pipe_write(int fd, struct iovec *pieces, int count, size_t most);
+ssize_t mf_posix_pipe_write(mf_os_stream *pipe, struct iovec *pieces, int count, size_t most);
 void mf_posix_no_sigpipe(int socket); /* where sends can't ask for that themselves (MSG_NOSIGNAL) */
 
 int mf_posix_pipe(int fds[2]);             /* close-on-exec, the writing end never blocks; -1: errno */

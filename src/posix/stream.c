@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -132,6 +133,18 @@ static int prepare(const mf_os_stream *stream, short events, int64_t deadline, c
   return await(stream, events, deadline, what);
 }
 
+/* The system has given the connection up, since the peer's machine or the way to it is silent. None of our deadlines
+ * has passed, and no other read or write will go better. */
+static int is_given_up(void) {
+  return errno == ETIMEDOUT || errno == ENETDOWN || errno == ENETUNREACH || errno == EHOSTUNREACH;
+}
+
+static int read_failed(const mf_os_stream *stream) {
+  int given_up = is_given_up();
+  int error = mf_posix_fail("receive on descriptor %d", stream->fd);
+  return given_up ? MAYFLY_ECONNRESET : error;
+}
+
 /* What a read that gave no bytes, but `count`, has told. 0: try again. */
 static int no_bytes(const mf_os_stream *stream, ssize_t count, int64_t deadline) {
   if (count < 0 && errno == EINTR)
@@ -141,7 +154,7 @@ static int no_bytes(const mf_os_stream *stream, ssize_t count, int64_t deadline)
   if (atomic_load(&stream->shut)) /* whatever the system says of a socket that was shut meanwhile */
     return canceled(stream, "receive on");
   if (count < 0)
-    return mf_posix_fail("receive on descriptor %d", stream->fd);
+    return read_failed(stream);
   return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", stream->fd);
 }
 
@@ -203,9 +216,9 @@ static ssize_t send_pieces(int fd, const struct cursor *cursor, int flags) {
 }
 
 /* A pipe that poll(2) calls writable has room for PIPE_BUF bytes, and a larger write would wait for more. */
-static ssize_t write_pieces(int fd, const struct cursor *cursor, int64_t deadline) {
+static ssize_t write_pieces(mf_os_stream *pipe, const struct cursor *cursor, int64_t deadline) {
   struct iovec pieces[IOV_MAX];
-  return mf_posix_pipe_write(fd, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
+  return mf_posix_pipe_write(pipe, pieces, fill(cursor, pieces), deadline == MF_OS_NEVER ? SSIZE_MAX : PIPE_BUF);
 }
 
 static int send_failed(const mf_os_stream *stream) {
@@ -213,7 +226,10 @@ static int send_failed(const mf_os_stream *stream) {
     return canceled(stream, "send on");
   if (errno == EPIPE || errno == ECONNRESET)
     return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
-  return mf_posix_fail("send on descriptor %d", stream->fd);
+  if (!is_given_up())
+    return mf_posix_fail("send on descriptor %d", stream->fd);
+  mf_posix_fail("send on descriptor %d: the peer is gone", stream->fd);
+  return MAYFLY_EPIPE;
 }
 
 /* What a send that failed has told. 0: try again. */
@@ -235,12 +251,12 @@ static int cut_off(const mf_os_stream *stream, int result) {
 }
 
 /* Some of it, or nothing, and the next attempt may be made. */
-static int write_some(const mf_os_stream *stream, struct cursor *cursor, int64_t deadline, int *begun) {
+static int write_some(mf_os_stream *stream, struct cursor *cursor, int64_t deadline, int *begun) {
   int flags = MSG_NOSIGNAL | (deadline == MF_OS_NEVER ? 0 : MSG_DONTWAIT);
   int result = prepare(stream, POLLOUT, deadline, "send on");
   if (result < 0)
     return result;
-  ssize_t sent = is_pipe(stream) ? write_pieces(stream->fd, cursor, deadline) : send_pieces(stream->fd, cursor, flags);
+  ssize_t sent = is_pipe(stream) ? write_pieces(stream, cursor, deadline) : send_pieces(stream->fd, cursor, flags);
   if (sent <= 0)
     return nothing_sent(stream, deadline);
   advance(cursor, (size_t)sent);
@@ -267,7 +283,7 @@ int64_t mf_os_stream_write_some(mf_os_stream *stream, const mayfly_slice *slices
   if (is_pipe(stream) && mf_posix_wait(stream->fd, POLLOUT, 0) == 0)
     return MAYFLY_EAGAIN;
   do
-    sent = is_pipe(stream) ? write_pieces(stream->fd, &cursor, 0)
+    sent = is_pipe(stream) ? write_pieces(stream, &cursor, 0)
                            : send_pieces(stream->fd, &cursor, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent < 0 && errno == EINTR);
   if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -405,6 +421,21 @@ int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd
 
 #ifdef SO_PEERCRED
 
+enum { OVERFLOW_ID = 65534 }; /* Linux's default */
+
+/* In a user namespace this number is also shown for everybody who has none there: where not all have one it may be
+ * anybody. */
+static int64_t known_id(int64_t id, const char *map) {
+  char text[64] = "";
+  unsigned long long count = 0;
+  if (id != OVERFLOW_ID)
+    return id == UINT32_MAX ? -1 : id; /* of a socket that is not connected */
+  int fd = open(map, O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  mf_os_fd_close(fd);
+  return size > 0 && sscanf(text, "%*u %*u %llu", &count) == 1 && count == UINT32_MAX ? id : -1;
+}
+
 static void ask_peer(int fd, mayfly_peer *peer) {
   struct ucred credentials;
   socklen_t size = sizeof credentials;
@@ -412,9 +443,10 @@ static void ask_peer(int fd, mayfly_peer *peer) {
     return;
   if (credentials.pid != 0) /* of a process that our namespace does not see */
     peer->pid = credentials.pid;
-  peer->uid = credentials.uid;
-  peer->gid = credentials.gid;
-  peer->same_user = credentials.uid == geteuid();
+  peer->uid = known_id(credentials.uid, "/proc/self/uid_map");
+  peer->gid = known_id(credentials.gid, "/proc/self/gid_map");
+  if (peer->uid >= 0)
+    peer->same_user = credentials.uid == geteuid();
 }
 
 #else

@@ -41,7 +41,7 @@ static size_t prepare(const struct mf_os_wait_item *item, struct pollfd *polled)
     polled[0] = (struct pollfd){.fd = item->stream != NULL ? item->stream->fd : (int)item->fd, .events = POLLIN};
     return 1;
   }
-  polled[0] = (struct pollfd){.fd = item->listener->fd, .events = POLLIN};
+  polled[0] = (struct pollfd){.fd = item->resting ? -1 : item->listener->fd, .events = POLLIN};
   polled[1] = (struct pollfd){.fd = item->listener->wake[0], .events = POLLIN};
   return 2;
 }

@@ -190,7 +190,8 @@ static void advance(mayfly_uv_connection *connection, size_t size) {
   }
 }
 
-/* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. */
+/* The words stand. Where the peer is gone, what it sent before is still received: the connection's turns see to it. A
+ * `drained` that is owed comes all the same, since who waits for it before reading on would never see the end. */
 static void failed(mayfly_uv_connection *connection, int error) {
   int is_read = connection->state == MF_UV_OPEN && (connection->flags & MF_UV_NO_RECEIVE) == 0;
   if (!is_read || (error != MAYFLY_EPIPE && error != MAYFLY_ECONNRESET)) {
@@ -199,7 +200,6 @@ static void failed(mayfly_uv_connection *connection, int error) {
   }
   mf_uv_set(connection, MF_UV_SEND_OVER | MF_UV_HEARD);
   mf_uv_loop_ready(connection);
-  mf_uv_clear(connection, MF_UV_ABOVE);
   mf_uv_queue_free(connection);
 }
 

@@ -127,14 +127,15 @@ static int count_components(const char *path) {
   return count;
 }
 
-/* What is never removed, however it is spelled: the working directory, what it lies in, a drive, a share. */
+/* What is never removed, however it is spelled: the working directory, what it lies in, a drive, a share. Dots and
+ * spaces at its end the system takes away from a name, and of some nothing is left then. */
 static int is_no_name(const char *path) {
   const char *end = last_component_end(path, path + strlen(path)), *begin = end;
   if (strspn(path, "/\\") > 1 && count_components(path) < 3)
     return 1;
-  while (begin > path && begin[-1] != '/' && begin[-1] != '\\')
+  while (begin > path && strchr("/\\:", begin[-1]) == NULL)
     begin--;
-  return end == begin || end[-1] == ':' || (end - begin == 2 && begin[0] == '.' && begin[1] == '.');
+  return strspn(begin, ". ") >= (size_t)(end - begin);
 }
 
 int mf_os_directory_open(const char *path, mayfly_os_fd *fd) {

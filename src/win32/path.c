@@ -154,18 +154,17 @@ int mf_os_path_exists(const char *path) {
 
 /* ---- places ---- */
 
-/* `text` with its %VARIABLES% put in, absolute. MAYFLY_EAGAIN: there is no such variable, or it is empty. */
+/* `text` with its %VARIABLES% put in, absolute. MAYFLY_EAGAIN: there is no such variable, or it is empty or no path. */
 static int expand(const wchar_t *text, char **path) {
   wchar_t expanded[32768];
   DWORD size = ExpandEnvironmentStringsW(text, expanded, sizeof expanded / sizeof expanded[0]);
   if (size <= 1 || size > sizeof expanded / sizeof expanded[0] || expanded[0] == L'%')
     return MAYFLY_EAGAIN;
   wchar_t *full = full_path(expanded, 0);
-  if (full == NULL)
-    return mf_win32_fail(GetLastError(), "make a candidate for the temporary directory absolute");
-  int result = mf_win32_utf8(full, path);
+  int result = full != NULL ? mf_win32_utf8(full, path)
+                            : mf_win32_fail(GetLastError(), "make a candidate for the temporary directory absolute");
   free(full);
-  return result;
+  return result == 0 || result == MAYFLY_ENOMEM ? result : MAYFLY_EAGAIN;
 }
 
 int mf_os_temp_candidate(size_t index, char **path) {

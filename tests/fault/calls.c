@@ -61,11 +61,20 @@ WRAP(void *, malloc, (size_t size), (size), NULL)
 WRAP(void *, calloc, (size_t count, size_t size), (count, size), NULL)
 WRAP(void *, realloc, (void *memory, size_t size), (memory, size), NULL)
 WRAP(char *, strdup, (const char *text), (text), NULL)
+WRAP(char *, strndup, (const char *text, size_t size), (text, size), NULL)
 
 /* ---- files ---- */
 
 static int has_mode(int flags) {
   return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+/* From its birth: another thread may execute a program at any moment. */
+static void expect_closed_by_exec(const char *path, int flags) {
+  if ((flags & O_CLOEXEC) != 0)
+    return;
+  fprintf(stderr, "%s is opened without O_CLOEXEC\n", path);
+  abort();
 }
 
 int __real_open(const char *path, int flags, ...);
@@ -76,6 +85,7 @@ int __wrap_open(const char *path, int flags, ...) {
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
+  expect_closed_by_exec(path, flags);
   if (calls_hooks.open != NULL && has_mode(flags))
     calls_hooks.open(mode);
   int refused = calls_hooks.refuse_open != NULL ? calls_hooks.refuse_open(flags) : 0;
@@ -94,6 +104,7 @@ int __wrap_openat(int directory, const char *path, int flags, ...) {
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
+  expect_closed_by_exec(path, flags);
   return fails("openat") ? -1 : __real_openat(directory, path, flags, mode);
 }
 
@@ -146,6 +157,16 @@ WRAP(int, unlinkat, (int directory, const char *path, int flags), (directory, pa
 WRAP(int, rmdir, (const char *path), (path), -1)
 WRAP(ssize_t, getdents64, (int fd, void *buffer, size_t size), (fd, buffer, size), -1)
 WRAP(char *, getcwd, (char *buffer, size_t size), (buffer, size), NULL)
+
+ssize_t __real_pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags);
+ssize_t __wrap_pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags);
+ssize_t __wrap_pwritev2(int fd, const struct iovec *pieces, int count, off_t offset, int flags) {
+  if (calls_hooks.lacks_pwritev2) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return fails("pwritev2") ? -1 : __real_pwritev2(fd, pieces, count, offset, flags);
+}
 
 /* It closes all the same, as Linux does. */
 int __real_close(int fd);

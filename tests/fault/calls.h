@@ -21,6 +21,7 @@ extern struct calls_hooks {
   int (*refuse_open)(int flags);                    /* the errno to fail with; 0: go on */
   void (*naming)(const char *from, const char *to); /* linkat, link, rename, renameat2 */
   int (*getaddrinfo)(const char *port, struct addrinfo **list);
+  int lacks_pwritev2;
 } calls_hooks;
 
 #endif

@@ -33,6 +33,11 @@ static const struct fault_row rows[] = {
     {"writev", EPIPE, MAYFLY_EPIPE},
     {"writev", EINTR, 0},
     {"writev", EAGAIN, 0},
+    {"pwritev2", EIO, MAYFLY_EIO},
+    {"pwritev2", EPIPE, MAYFLY_EPIPE},
+    {"pwritev2", EINTR, 0},
+    {"pwritev2", EAGAIN, 0},
+    {"pwritev2", EOPNOTSUPP, 0},
     {"recv", ENOMEM, MAYFLY_ENOMEM},
     {"recv", EINTR, 0},
     {"recvmsg", ENOMEM, MAYFLY_ENOMEM},
@@ -115,6 +120,12 @@ static void adopting_a_pipe_and_talking_over_it(void **state) {
   each_call_fails(&scenario, *state, rows, sizeof rows / sizeof rows[0]);
 }
 
+static void adopting_a_pipe_where_a_write_raises_a_signal(void **state) {
+  calls_hooks.lacks_pwritev2 = 1;
+  adopting_a_pipe_and_talking_over_it(state);
+  calls_hooks.lacks_pwritev2 = 0;
+}
+
 static void adopting_sockets_and_talking_over_them(void **state) {
   const struct scenario scenario = {.run = adopt_sockets};
   each_call_fails(&scenario, *state, rows, sizeof rows / sizeof rows[0]);
@@ -166,6 +177,7 @@ static void a_receive_of_a_descriptor_that_failed_works_again(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(adopting_a_pipe_and_talking_over_it),
+      test_in_scratch(adopting_a_pipe_where_a_write_raises_a_signal),
       test_in_scratch(adopting_sockets_and_talking_over_them),
       test_in_scratch(sending_and_receiving_a_descriptor),
       test(a_receive_of_a_descriptor_that_failed_works_again),

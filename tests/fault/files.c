@@ -2,6 +2,7 @@
 /* files.c - temporary files, with every call failing in turn: nothing is left, nothing half made, nothing lost. */
 #include "calls.h"
 #include "each.h"
+#include "fault.h"
 #include "result.h"
 #include "test.h"
 #include <errno.h>
@@ -18,6 +19,7 @@ static const struct fault_row rows[] = {
     {"calloc", ENOMEM, MAYFLY_ENOMEM},
     {"realloc", ENOMEM, MAYFLY_ENOMEM},
     {"strdup", ENOMEM, MAYFLY_ENOMEM},
+    {"strndup", ENOMEM, MAYFLY_ENOMEM},
     {"open", EMFILE, MAYFLY_EMFILE},
     {"open", ENFILE, MAYFLY_EMFILE},
     {"open", EACCES, MAYFLY_EACCES},
@@ -255,10 +257,18 @@ static int open_again(const char *directory) {
   return end(prepared, result);
 }
 
+/* What failed is told with the file that it failed for; no memory is nobody's. */
+static void expect_named(int result, const char *path) {
+  if (result < 0 && result != MAYFLY_ENOMEM && strstr(mayfly_last_error(), path) == NULL)
+    fail_msg("\"%s\" does not name %s", mayfly_last_error(), path);
+}
+
 /* Whatever comes of it, the object can be closed, and nothing is left then. */
 static int release(const char *directory) {
   (void)directory;
-  return end(prepared, mayfly_file_release(prepared));
+  int result = mayfly_file_release(prepared);
+  expect_named(result, mayfly_file_path(prepared));
+  return end(prepared, result);
 }
 
 static int release_and_open_again(const char *directory) {
@@ -267,13 +277,18 @@ static int release_and_open_again(const char *directory) {
   int result = mayfly_file_release(prepared);
   if (result == 0)
     result = mayfly_file_reopen(prepared, &again);
+  expect_named(result, mayfly_file_path(prepared));
   end(again, 0);
   return end(prepared, result);
 }
 
 static int close_it(const char *directory) {
+  char path[SCRATCH_PATH_SIZE] = "without a name";
   (void)directory;
+  if (mayfly_file_path(prepared) != NULL)
+    snprintf(path, sizeof path, "%s", mayfly_file_path(prepared));
   int result = mayfly_file_close(prepared);
+  expect_named(result, path);
   end(NULL, result);
   return result;
 }
@@ -284,6 +299,7 @@ static int detach(const char *directory) {
   (void)directory;
   snprintf(path, sizeof path, "%s", mayfly_file_path(prepared));
   int result = mayfly_file_detach(prepared, &fd);
+  expect_named(result, path);
   if (result < 0)
     return end(prepared, result);
   calls_stop();
@@ -309,6 +325,7 @@ static int persist_with(const char *directory, int mode, unsigned flags) {
   scratch_path(target, directory, "lasting");
   int result = mayfly_file_persist(prepared, target, mode, flags);
   calls_stop();
+  expect_named(result, directory);
   int named = mayfly_file_path(prepared) != NULL && strcmp(mayfly_file_path(prepared), target) == 0;
   if (!named) {
     assert_true(result < 0);
@@ -461,6 +478,34 @@ static void mode_and_content_are_there_before_the_name_is(void **state) {
   calls_hooks.naming = NULL;
 }
 
+/* ---- the disk ---- */
+
+static int synced_before_the_name;
+
+static void count_synced(const char *from, const char *to) {
+  (void)from, (void)to;
+  synced_before_the_name = fault_calls("fsync");
+}
+
+/* Or after a crash the name could lead to less than all of it, or be gone. */
+static void told_so_the_content_is_on_the_disk_before_the_name_and_the_name_after_it(void **state) {
+  static void (*const preparations[])(const char *directory) = {prepare_named, prepare_unnamed, prepare_in_memory,
+                                                                prepare_spooled};
+  calls_hooks.naming = count_synced;
+  for (size_t i = 0; i < sizeof preparations / sizeof preparations[0]; i++) {
+    preparations[i](*state);
+    calls_fail("fsync", 1000, 1, EIO); /* none does: they are counted */
+    assert_int_equal(persist(*state), 0);
+    assert_int_equal(fault_calls("fsync"), 0);
+    preparations[i](*state);
+    calls_fail("fsync", 1000, 1, EIO);
+    assert_int_equal(persist_and_sync(*state), 0);
+    assert_true(synced_before_the_name >= 1);
+    assert_int_equal(fault_calls("fsync"), synced_before_the_name + 1);
+  }
+  calls_hooks.naming = NULL;
+}
+
 /* ---- what a system lacks ---- */
 
 static void without_files_that_have_no_name_one_is_made_by_name(void **state) {
@@ -526,6 +571,7 @@ int main(void) {
       test_in_scratch(persisting),
       test_in_scratch(what_is_made_is_private_from_its_first_moment),
       test_in_scratch(mode_and_content_are_there_before_the_name_is),
+      test_in_scratch(told_so_the_content_is_on_the_disk_before_the_name_and_the_name_after_it),
       test_in_scratch(without_files_that_have_no_name_one_is_made_by_name),
       test_in_scratch(making_by_name),
       test_in_scratch(without_proc_the_umask_is_asked_for_itself),

@@ -4,6 +4,7 @@ line each on its standard output what came of it. The module is Python's own, un
 
 FD: a descriptor that this process was born with and that becomes its connection; MODE is of r and w."""
 
+import hmac
 import multiprocessing.connection
 import multiprocessing.reduction
 import os
@@ -203,6 +204,19 @@ def connect(here, address, key):
     return 'connected'
 
 
+def connect_hastily(here, address, key):
+    """Proves the key to each other, but says what comes next without awaiting the answer to what came before."""
+    def frames(*messages):
+        return b''.join(struct.pack('!i', len(message)) + message for message in messages)
+    here.connection = multiprocessing.connection.Client(address_from(address))
+    challenge = here.connection.recv_bytes()[len('#CHALLENGE#'):]
+    proof = b'{sha256}' + hmac.new(key_from(key), challenge, 'sha256').digest()
+    here.connection._send(frames(proof, b'#CHALLENGE#{sha256}of-twenty-bytes-or-more'))
+    verdict, answer = here.connection.recv_bytes(), here.connection.recv_bytes()
+    here.connection._send(frames(b'#WELCOME#', b'in haste'))
+    return verdict.decode()
+
+
 def listen(here, family, address, key):
     here.listener = multiprocessing.connection.Listener(address_from(address), family, authkey=key_from(key))
     return 'listening ' + text_from(here.listener.address)
@@ -240,7 +254,7 @@ def inherit(fd, mode):
 
 
 COMMANDS = {function.__name__: function for function in (
-    connect, listen, accept, last_accepted, stop_listening, receive, receive_at_most, receive_into, receive_text,
+    connect, connect_hastily, listen, accept, last_accepted, stop_listening, receive, receive_at_most, receive_into, receive_text,
     receive_numbered, receive_object, share, send, send_text, send_numbered, send_object, write, echo, poll, wait,
     deliver_challenge, answer_challenge, give_pipe, give_three, take_pipe, reset, close)}
 

@@ -171,6 +171,22 @@ static void a_broken_stream_inside_the_handshake_is_no_proof(struct stage *stage
   peer_ask(&stage->python, "stop_listening", "stopped");
 }
 
+/* Its challenge may come along with its answer, and its first message with its verdict. */
+static void a_client_that_awaits_no_verdict_is_let_in(struct stage *stage) {
+  mayfly_endpoint_options options = meeting_options(way_of(MAYFLY_AF_INET, 1, 0), stage);
+  mayfly_address address = {.family = MAYFLY_AF_INET, .name = "localhost"};
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
+  struct meeting meeting = {.way = way_of(MAYFLY_AF_INET, 1, 0), .python = &stage->python};
+  assert_ok(mayfly_listen(&address, &options, &meeting.listener));
+  assert_ok(mayfly_address_format(mayfly_listener_address(meeting.listener), text, sizeof text));
+  peer_tell(&stage->python, "connect_hastily %s %s", text, meeting_key_digits);
+  assert_ok(mayfly_accept(meeting.listener, MEETING_PATIENCE_MS, &meeting.ours));
+  peer_expect(&stage->python, "#WELCOME#");
+  assert_ok(mayfly_connection_set_readahead(meeting.ours, 0)); /* of the message nothing was read */
+  expect_text(meeting.ours, "in haste");
+  part(&meeting, NULL);
+}
+
 int main(void) {
   static const struct stage_test tests[] = {
       stage_test(each_half_meets_its_other_half_in_python, EVERY_PYTHON),
@@ -183,6 +199,7 @@ int main(void) {
       stage_test(a_bogus_verdict_is_refused, NEWEST_PYTHON),
       stage_test(bogus_challenges_are_refused_without_a_word, NEWEST_PYTHON),
       stage_test(a_step_of_more_than_256_bytes_is_refused, NEWEST_PYTHON),
+      stage_test(a_client_that_awaits_no_verdict_is_let_in, NEWEST_PYTHON),
       stage_test(a_broken_stream_inside_the_handshake_is_no_proof, NEWEST_PYTHON),
   };
   return stage_run_tests("python_handshake", tests, sizeof tests / sizeof tests[0]);

@@ -8,6 +8,7 @@
 #include "test.h"
 #include <errno.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -183,6 +184,34 @@ static void root_is_let_in_by_every_user(void **state) {
   assert_ok(mayfly_connection_close(connection));
 }
 
+/* In a user namespace where nobody has a number all are shown as one user, this process included. */
+static int accept_in_namespace(int parent, void *address) {
+  mayfly_listener *listener;
+  mayfly_connection *connection;
+  if (unshare(CLONE_NEWUSER) != 0 || mayfly_listen(address, NULL, &listener) < 0)
+    _exit(OTHERWISE);
+  child_say(parent, 'l');
+  int result = mayfly_accept(listener, MAYFLY_FOREVER, &connection);
+  _exit(result == MAYFLY_EPEER ? DENIED : result == 0 ? LET_IN : OTHERWISE);
+}
+
+static void who_has_no_number_in_our_namespace_is_nobody_that_is_known(void **state) {
+  (void)state;
+  if (!child_can_be_nobody())
+    skip();
+  struct child server, client;
+  mayfly_address name = abstract_name();
+  child_start(&server, accept_in_namespace, &name);
+  if (child_hear(server.fd) != 'l') {
+    child_expect_exit(&server, OTHERWISE);
+    print_message("skipped: a user namespace can't be had\n");
+    skip();
+  }
+  child_start_as_nobody(&client, connect_and_listen, &name);
+  child_expect_exit(&server, DENIED);
+  child_expect_exit(&client, TOLD_NOTHING);
+}
+
 /* ---- by somebody's own decision -------------------------------------------------------------- */
 
 struct judge {
@@ -311,6 +340,7 @@ int main(void) {
       test_in_scratch(another_user_does_not_even_reach_a_path),
       test_in_scratch(any_user_is_let_in_where_that_is_asked_for),
       test(root_is_let_in_by_every_user),
+      test(who_has_no_number_in_our_namespace_is_nobody_that_is_known),
       test(admit_may_let_another_user_in),
       test(a_client_with_admit_says_nothing_to_a_false_server),
       test_in_scratch(another_users_dead_socket_stays),

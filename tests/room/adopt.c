@@ -159,6 +159,12 @@ static void who_is_on_the_other_side_is_known_of_sockets_only(void **state) {
   assert_int_equal(mayfly_connection_peer(connection)->same_user, 1);
   assert_ok(mayfly_connection_close(connection));
   close(fds[1]);
+  assert_ok(mayfly_connection_adopt(socket(AF_UNIX, SOCK_STREAM, 0), 1, 1, &connection)); /* to nobody yet */
+  assert_int_equal(mayfly_connection_peer(connection)->pid, -1);
+  assert_int_equal(mayfly_connection_peer(connection)->uid, -1);
+  assert_int_equal(mayfly_connection_peer(connection)->gid, -1);
+  assert_int_equal(mayfly_connection_peer(connection)->same_user, -1);
+  assert_ok(mayfly_connection_close(connection));
   adopt_pipe(ends);
   assert_int_equal(mayfly_connection_peer(ends[0])->pid, -1);
   assert_int_equal(mayfly_connection_peer(ends[0])->uid, -1);
@@ -280,68 +286,6 @@ static void a_send_that_a_pipe_takes_in_part_ends_sending_in_time(void **state) 
   close_ends(ends);
 }
 
-/* ---- SIGPIPE ------------------------------------------------------------------------------------ */
-
-/* Its action is the default: a signal that comes through ends this program. */
-static void expect_mask_and_pending(int blocked, int is_pending) {
-  sigset_t mask, pending;
-  assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
-  assert_int_equal(sigpending(&pending), 0);
-  assert_int_equal(sigismember(&mask, SIGPIPE), blocked);
-  assert_int_equal(sigismember(&pending, SIGPIPE), is_pending);
-}
-
-static void a_pipe_without_a_reader_is_an_error_and_no_signal(void **state) {
-  (void)state;
-  mayfly_connection *ends[2];
-  for (int timeout = MAYFLY_FOREVER; timeout <= 0; timeout++) {
-    adopt_pipe(ends);
-    assert_ok(mayfly_connection_close(ends[0]));
-    assert_ok(mayfly_connection_set_timeouts(ends[1], 0, timeout));
-    assert_error(mayfly_send_bytes(ends[1], "x", 1), MAYFLY_EPIPE, "the peer is gone");
-    expect_mask_and_pending(0, 0);
-    assert_ok(mayfly_connection_close(ends[1]));
-  }
-}
-
-static void a_sigpipe_that_the_program_holds_back_stays_and_no_other_comes(void **state) {
-  (void)state;
-  sigset_t sigpipe, before;
-  mayfly_connection *ends[2];
-  int taken;
-  adopt_pipe(ends);
-  assert_ok(mayfly_connection_close(ends[0]));
-  sigemptyset(&sigpipe);
-  sigaddset(&sigpipe, SIGPIPE);
-  assert_int_equal(pthread_sigmask(SIG_BLOCK, &sigpipe, &before), 0);
-  assert_error(mayfly_send_bytes(ends[1], "x", 1), MAYFLY_EPIPE, "the peer is gone");
-  expect_mask_and_pending(1, 0);
-  assert_int_equal(raise(SIGPIPE), 0);
-  assert_ok(mayfly_connection_close(ends[1]));
-  adopt_pipe(ends);
-  assert_ok(mayfly_connection_close(ends[0]));
-  assert_error(mayfly_send_bytes(ends[1], "x", 1), MAYFLY_EPIPE, "the peer is gone");
-  expect_mask_and_pending(1, 1);
-  assert_int_equal(sigwait(&sigpipe, &taken), 0);
-  assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
-  assert_ok(mayfly_connection_close(ends[1]));
-}
-
-/* A part of it was written, and the signal comes all the same. */
-static void a_reader_that_leaves_inside_a_message_is_an_error_and_no_signal(void **state) {
-  (void)state;
-  static unsigned char message[1 << 20];
-  struct background_send send;
-  mayfly_connection *ends[2];
-  adopt_pipe(ends);
-  background_send(&send, ends[1], message, sizeof message);
-  background_await_asleep(&send.background);
-  assert_ok(mayfly_connection_close(ends[0]));
-  background_expect(&send.background, MAYFLY_EPIPE, "the peer is gone");
-  expect_mask_and_pending(0, 0);
-  assert_ok(mayfly_connection_close(ends[1]));
-}
-
 /* ---- the end, and what a pipe lacks --------------------------------------------------------------- */
 
 static void the_end_of_a_pipe_is_an_end(void **state) {
@@ -404,9 +348,6 @@ int main(void) {
       test(a_receive_from_a_pipe_that_runs_out_of_time_loses_nothing),
       test(a_send_into_a_full_pipe_of_which_nothing_left_may_be_repeated),
       test(a_send_that_a_pipe_takes_in_part_ends_sending_in_time),
-      test(a_pipe_without_a_reader_is_an_error_and_no_signal),
-      test(a_sigpipe_that_the_program_holds_back_stays_and_no_other_comes),
-      test(a_reader_that_leaves_inside_a_message_is_an_error_and_no_signal),
       test(the_end_of_a_pipe_is_an_end),
       test(a_pipe_has_no_shutdown_and_goes_on),
       test(an_adopted_end_goes_only_the_ways_that_were_said),

@@ -100,6 +100,8 @@ static void seeks(mayfly_file *file) {
   assert_int_equal(mayfly_file_readline(file, buffer, sizeof buffer), 0);
   assert_int_equal(mayfly_file_seek(file, INT64_MAX - 4, SEEK_SET), INT64_MAX - 4);
   assert_int_equal(mayfly_file_read(file, buffer, sizeof buffer), 0);
+  assert_int_equal(mayfly_file_pread(file, buffer, sizeof buffer, INT64_MAX - 4), 0);
+  assert_int_equal(mayfly_file_pread(file, buffer, sizeof buffer, INT64_MAX), 0);
   assert_int_equal(mayfly_file_seek(file, 4, SEEK_SET), 4);
   assert_error(mayfly_file_seek(file, -1, SEEK_SET), MAYFLY_EINVAL, "-1 from 0");
   assert_error(mayfly_file_seek(file, -5, SEEK_CUR), MAYFLY_EINVAL, "-5 from 4");

@@ -176,6 +176,26 @@ static void a_file_without_a_name_has_no_link_and_its_directory_can_be_removed(v
   assert_ok(mayfly_file_close(spooled));
 }
 
+/* What was given out of it, too, is the file that has the lasting name. */
+static void a_file_without_a_name_is_linked_and_not_copied(void **state) {
+  char target[SCRATCH_PATH_SIZE];
+  struct stat before, after;
+  int probe = open(*state, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (probe < 0) {
+    print_message("skipped: this file system has no files without names\n");
+    skip();
+  }
+  close(probe);
+  scratch_path(target, *state, "lasting");
+  mayfly_file *file = files_anonymous(*state);
+  before = status_of(file);
+  assert_ok(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0));
+  assert_return_code(stat(target, &after), errno);
+  assert_int_equal(after.st_ino, before.st_ino);
+  assert_ok(mayfly_file_close(file));
+  files_remove(target);
+}
+
 static void a_file_in_memory_is_on_no_disk(void **state) {
   mayfly_file *file = files_in_memory(*state);
   char path[64], target[256];
@@ -343,7 +363,7 @@ static void a_stranger_with_the_number_of_a_released_file_is_left_alone(void **s
   free(path);
 }
 
-static void a_reopened_link_is_not_followed(void **state) {
+static void a_stranger_of_any_kind_is_not_opened_for_the_file(void **state) {
   char victim[SCRATCH_PATH_SIZE];
   scratch_path(victim, *state, "victim");
   files_put(victim, "precious");
@@ -351,7 +371,13 @@ static void a_reopened_link_is_not_followed(void **state) {
   char *path = strdup(mayfly_file_path(file));
   assert_return_code(unlink(path), errno);
   assert_return_code(symlink(victim, path), errno);
-  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ELOOP, path);
+  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
+  assert_return_code(unlink(path), errno);
+  assert_return_code(mkdir(path, 0700), errno);
+  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
+  assert_return_code(rmdir(path), errno);
+  assert_return_code(mknod(path, S_IFSOCK | 0600, 0), errno);
+  assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
   assert_return_code(unlink(path), errno);
   assert_return_code(mkfifo(path, 0600), errno);
   assert_error(mayfly_file_reopen(file, &again), MAYFLY_ESTOLEN, path);
@@ -684,6 +710,7 @@ int main(void) {
       test_in_scratch(a_persist_that_fails_leaves_the_mode_private),
       test_in_scratch(a_second_persist_that_fails_leaves_the_mode_of_the_first),
       test_in_scratch(a_file_without_a_name_has_no_link_and_its_directory_can_be_removed),
+      test_in_scratch(a_file_without_a_name_is_linked_and_not_copied),
       test_in_scratch(a_file_in_memory_is_on_no_disk),
       test_in_scratch(every_descriptor_is_closed_by_exec),
       test_in_scratch(the_position_is_put_on_the_descriptor_once),
@@ -693,7 +720,7 @@ int main(void) {
       test_in_scratch(a_directory_in_the_place_of_the_name_is_left_alone),
       test_in_scratch(a_file_in_the_place_of_its_directory_is_no_failure),
       test_in_scratch(a_stranger_with_the_number_of_a_released_file_is_left_alone),
-      test_in_scratch(a_reopened_link_is_not_followed),
+      test_in_scratch(a_stranger_of_any_kind_is_not_opened_for_the_file),
       test_in_scratch(a_later_change_of_directory_does_not_matter),
       test_in_scratch(the_way_to_a_lasting_name_goes_through_links_as_the_systems_does),
       test_in_scratch(a_file_that_nobody_may_write_to_is_removed_all_the_same),

@@ -3,7 +3,7 @@
 #include "child.h"
 #include "expect.h"
 #include "files.h"
-#include "sanitizer.h"
+#include "rounds.h"
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ struct worker {
   pthread_t thread;
   const char *directory;
   int number;
+  int files;
 };
 
 static atomic_int made;
@@ -61,7 +63,7 @@ static mayfly_file *make_any(const char *directory, int which) {
 
 static void *work(void *context) {
   const struct worker *worker = context;
-  for (int i = 0; i < ROUNDS(FILES); i++) {
+  for (int i = 0; i < worker->files; i++) {
     char written[32], read[32];
     take_room();
     mayfly_file *file = make_any(worker->directory, i % 5);
@@ -92,11 +94,12 @@ static void fork_and_exit(void) {
 
 static void many_threads_make_many_files_while_children_come_and_go(void **state) {
   static struct worker workers[THREADS];
-  const int all = THREADS * ROUNDS(FILES);
+  const int each = rounds_of(FILES, 1), all = THREADS * each;
   atomic_store(&made, 0);
   for (int i = 0; i < THREADS; i++) {
     workers[i].directory = *state;
     workers[i].number = i;
+    workers[i].files = each;
     assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
   }
   for (int forks = 0; forks < 10 && atomic_load(&made) < all; forks++)
@@ -227,6 +230,36 @@ static void a_child_owns_nothing_of_its_parents(void **state) {
   assert_ok(mayfly_file_close(parents));
 }
 
+/* fork as the kernel has it. */
+static pid_t fork_by_itself(void) {
+#ifdef __s390__ /* which takes the stack first */
+  return (pid_t)syscall(SYS_clone, NULL, SIGCHLD, NULL, NULL, NULL);
+#else
+  return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+#endif
+}
+
+/* By a system call of its own, as sandboxes do, so that nothing tells the library. */
+static void a_child_made_behind_the_back_of_fork_leaves_its_parents_things(void **state) {
+  const mayfly_temp_options options = files_in(*state);
+  mayfly_directory *directory;
+  int status;
+  mayfly_file *file = files_named(*state, MAYFLY_TEMP_CRASH_SAFE);
+  assert_ok(mayfly_temporary_directory(&options, &directory));
+  fflush(NULL);
+  pid_t pid = fork_by_itself();
+  assert_return_code(pid, errno);
+  if (pid == 0)
+    exit(0);
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_int_equal(status, 0);
+  assert_true(files_exists(mayfly_file_path(file)));
+  assert_return_code(access(mayfly_directory_path(directory), F_OK), errno);
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_directory_close(directory));
+  assert_ok(mayfly_cleanup());
+}
+
 static int makes_its_own(int parent, void *directory) {
   mayfly_file *file = make_any(directory, 0);
   expect(access(mayfly_file_path(file), F_OK) == 0);
@@ -329,6 +362,7 @@ int main(void) {
       test_in_scratch(after_the_librarys_exit_hook_nothing_with_a_name_is_made), /* before the hook is there */
       test_in_scratch(a_child_that_exits_leaves_its_parents_files),
       test_in_scratch(a_child_owns_nothing_of_its_parents),
+      test_in_scratch(a_child_made_behind_the_back_of_fork_leaves_its_parents_things),
       test_in_scratch(a_childs_own_files_go_with_the_child),
       test_in_scratch(at_exit_what_is_open_or_released_is_removed),
       test_in_scratch(a_signal_removes_them_too),

@@ -163,6 +163,9 @@ static void what_is_no_answer_is_refused(void **state) {
   say_garbage("\x7f\xff\xff\xff", 4, "a message of more than 256 bytes");
   say_garbage("\0\0\1\1", 4, "a message of more than 256 bytes");
   say_garbage("\xff\xff\xff\xff\1\0\0\0\0\0\0\0", 12, "authentication failed");
+  say_garbage("\0\0\0\x3b#CHALLENGE#{sha256}0123456789012345678901234567890123456789", 63,
+              "names no digest"); /* two servers */
+  say_garbage("\xff\xff\xff\xff\x80\0\0\0\0\0\0\0", 12, "authentication failed");
   say_garbage("\0\0\0\x10sixteen bytes   ", 20, "set MAYFLY_ENDPOINT_ALLOW_MD5 to let it in");
   say_garbage("\0\0\0\x15{md5}sixteen bytes   ", 25, "which only MAYFLY_ENDPOINT_ALLOW_MD5 lets pass");
   memcpy(bytes, "\0\0\0\x28{sha256}", 12);

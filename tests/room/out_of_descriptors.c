@@ -155,6 +155,53 @@ static void a_listener_that_rests_is_shut_down_at_once(void **state) {
   assert_ok(mayfly_listener_close(listener));
 }
 
+static int accept_in_background(void *listener) {
+  mayfly_connection *connection;
+  int result;
+  while ((result = mayfly_accept(listener, MAYFLY_FOREVER, &connection)) == 0) /* it had rested already */
+    mayfly_connection_close(connection);
+  return result;
+}
+
+static int wait_in_background(void *listener) {
+  mayfly_wait_item item = {.listener = listener};
+  return mayfly_wait(&item, 1, MAYFLY_FOREVER);
+}
+
+/* How long a shutdown takes to reach who waits for a listener that has just begun to rest, in ms. */
+static int64_t shut_down_while_it_rests(int (*wait)(void *listener), int expected) {
+  struct background waiting;
+  mayfly_connection *connection;
+  mayfly_listener *listener = ends_listen(ENDS_UNIX, NULL);
+  int raw = raw_connect(mayfly_listener_address(listener));
+  leave_only(0);
+  assert_error(mayfly_accept(listener, MAYFLY_FOREVER, &connection), MAYFLY_EMFILE, "no descriptors");
+  int64_t begin = now_ms();
+  have_some_again();
+  background_start(&waiting, wait, listener);
+  background_await_asleep(&waiting);
+  assert_ok(mayfly_listener_shutdown(listener));
+  assert_int_equal(background_end(&waiting), expected);
+  int64_t took = now_ms() - begin;
+  close(raw);
+  assert_ok(mayfly_listener_close(listener));
+  return took;
+}
+
+/* It rests for 100 ms: a shutdown that waits for their end is never faster; another may be slow on a busy machine. */
+static void a_shutdown_wakes_who_waits_for_a_listener_that_rests(void **state) {
+  (void)state;
+  int64_t accepting = 100, waiting = 100;
+  for (int i = 0; i < 20 && (accepting >= 100 || waiting >= 100); i++) {
+    int64_t took = shut_down_while_it_rests(accept_in_background, MAYFLY_ECANCELED);
+    accepting = took < accepting ? took : accepting;
+    took = shut_down_while_it_rests(wait_in_background, 1);
+    waiting = took < waiting ? took : waiting;
+  }
+  assert_in_range(accepting, 0, 99);
+  assert_in_range(waiting, 0, 99);
+}
+
 /* ---- makers ---------------------------------------------------------------------------------- */
 
 static void expect_nothing_made(const char *directory) {
@@ -224,6 +271,7 @@ int main(void) {
       test_with_fixtures(waiting_for_such_a_listener_does_not_spin, remember_limit, restore_limit),
       test_with_fixtures(who_is_proving_the_key_is_carried_on_while_it_rests, remember_limit, restore_limit),
       test_with_fixtures(a_listener_that_rests_is_shut_down_at_once, remember_limit, restore_limit),
+      test_with_fixtures(a_shutdown_wakes_who_waits_for_a_listener_that_rests, remember_limit, restore_limit),
       test_with_fixtures(a_listener_needs_three_and_leaves_nothing_without_them, remember_limit, restore_limit),
       test_with_fixtures(connecting_says_that_there_is_none_left, remember_limit, restore_limit),
       test_with_fixtures(a_pipe_needs_two, remember_limit, restore_limit),

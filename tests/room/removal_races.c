@@ -271,12 +271,35 @@ static void a_deep_directory_that_is_moved_does_not_take_the_walk_with_it(void *
   remove_victim(&scene);
 }
 
+static int replace_when_emptied(void *context, uint64_t removed) {
+  const struct scene *scene = context;
+  if (removed == FILES)
+    (void)(rename(scene->tree, scene->aside) == 0 && tree_system_directory(scene->tree) == 0);
+  return 0;
+}
+
+/* As empty as the tree is by then, so that it would go as well. */
+static void a_directory_that_takes_the_emptied_trees_place_stays(void **state) {
+  static struct scene scene;
+  mayfly_rmtree_options options = MAYFLY_RMTREE_OPTIONS_INIT;
+  join(scene.tree, *state, "tree");
+  join(scene.aside, *state, "aside");
+  tree_directory(*state, "tree");
+  fill(scene.tree);
+  options.progress = replace_when_emptied;
+  options.context = &scene;
+  assert_error(mayfly_rmtree(scene.tree, &options), MAYFLY_ESTOLEN, scene.tree);
+  assert_return_code(rmdir(scene.tree), errno);
+  assert_return_code(rmdir(scene.aside), errno);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(a_swap_before_any_system_call_touches_nothing_outside),
       test_in_scratch(a_thread_that_swaps_the_top_touches_nothing_outside),
       test_in_scratch(a_thread_that_swaps_at_depth_three_touches_nothing_outside),
       test_in_scratch(a_deep_directory_that_is_moved_does_not_take_the_walk_with_it),
+      test_in_scratch(a_directory_that_takes_the_emptied_trees_place_stays),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

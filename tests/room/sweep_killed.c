@@ -301,6 +301,15 @@ static void one_that_is_swept_before_it_is_locked_is_made_again(void **state) {
   assert_ok(mayfly_cleanup());
 }
 
+static void what_another_sweep_takes_meanwhile_is_counted_there_alone(void **state) {
+  tree_make(*state, dead, 1, 1);
+  sweeps = 0;
+  atomic_store(&swept_before_lock, *state);
+  expect_swept(*state, 0);
+  assert_int_equal(sweeps, 1);
+  assert_true(scratch_is_empty(*state));
+}
+
 int main(void) {
   srand((unsigned)time(NULL));
   const struct CMUnitTest tests[] = {
@@ -308,6 +317,7 @@ int main(void) {
       test_in_scratch(it_leaves_a_link_of_such_a_name_and_what_it_leads_to),
       test_in_scratch(it_leaves_what_is_another_users),
       test_in_scratch(one_that_is_swept_before_it_is_locked_is_made_again),
+      test_in_scratch(what_another_sweep_takes_meanwhile_is_counted_there_alone),
       test_in_scratch(after_kill_9_nothing_of_the_dead_is_left_and_nothing_of_the_living_gone),
       test_in_scratch(after_sigterm_nothing_at_all_is_left),
   };

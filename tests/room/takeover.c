@@ -397,12 +397,38 @@ static void a_lock_that_lost_its_name_is_none(void **state) {
   child_expect_exit(&child, 0);
 }
 
+/* ---- its mode ---------------------------------------------------------------------------------- */
+
+static int racing;
+
+static struct stat born; /* the socket that was bound last, in its first moment */
+
+int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size) {
+  int result = __real_bind(fd, address, size);
+  if (result == 0 && !racing)
+    lstat(((const struct sockaddr_un *)address)->sun_path, &born);
+  return result;
+}
+
+static void a_socket_is_its_users_alone_from_its_first_moment(void **state) {
+  mayfly_address address = address_in(*state);
+  mode_t before = umask(0);
+  for (int stale = 0; stale < 2; stale++) {
+    if (stale)
+      leave_stale(&address);
+    take_over(&address);
+    assert_true(S_ISSOCK(born.st_mode));
+    assert_int_equal(born.st_mode & 07777, 0600);
+  }
+  umask(before);
+}
+
 /* ---- races ------------------------------------------------------------------------------------ */
 
 int __real_unlink(const char *path);
 int __wrap_unlink(const char *path);
-
-static int racing;
 
 /* In a race the moment between asking and removing is long, so that whoever is not kept out gets in. */
 int __wrap_unlink(const char *path) {
@@ -568,6 +594,7 @@ int main(void) {
       test_in_scratch(a_lock_that_is_a_link_is_not_followed),
       test_in_scratch(what_is_no_lock_is_neither_used_nor_removed),
       test_in_scratch(a_lock_that_lost_its_name_is_none),
+      test_in_scratch(a_socket_is_its_users_alone_from_its_first_moment),
       test_in_scratch(of_fifty_that_race_for_a_stale_path_one_wins),
       test_in_scratch(nobody_is_robbed_while_listeners_come_and_go),
   };

@@ -73,21 +73,58 @@ static void a_client_without_a_key_does_not_get_through(void **state) {
   close(raw);
 }
 
+static const char challenge_of_another[] = "#CHALLENGE#{sha256}0123456789012345678901234567890123456789";
+
 static void what_is_no_step_of_the_handshake_is_turned_away(void **state) {
   struct loop *loop = *state;
   const mayfly_endpoint_options options = keyed("secret");
   loop_listen(loop, MAYFLY_AF_UNIX, &options);
-  int raw[4];
-  for (int i = 0; i < 4; i++)
+  enum { PEERS = 8 };
+  int raw[PEERS];
+  for (int i = 0; i < PEERS; i++)
     raw[i] = raw_connect(loop_address(loop));
   raw_say_length(raw[0], 257);
   raw_say_length(raw[1], 0xfffffffe);
   raw_say(raw[2], "\0\0", 2);
   shutdown(raw[2], SHUT_WR);
-  close(raw[3]);
-  loop_run_until(loop, loop_stats(loop).refused_auth == 4);
-  for (int i = 0; i < 3; i++)
+  raw_say_message(raw[3], "", 0);
+  raw_say_long_length(raw[4], UINT64_C(1) << 63);
+  raw_say_message(raw[5], "sixteen bytes   ", 16);
+  raw_say_message(raw[6], challenge_of_another, strlen(challenge_of_another)); /* who thinks that it is the server */
+  close(raw[7]);
+  loop_run_until(loop, loop_stats(loop).refused_auth == PEERS);
+  assert_int_equal(loop->accepted_count, 0);
+  for (int i = 0; i < PEERS - 1; i++)
     close(raw[i]);
+}
+
+static void say_as_server(struct loop *loop, const char *bytes, size_t size, const char *words) {
+  const mayfly_endpoint_options options = keyed("secret");
+  mayfly_address address;
+  char heard[64];
+  int listening = raw_listen_anywhere(&address, 1);
+  struct end *client = loop_connect_to(loop, &address, &options);
+  loop_turn(loop);
+  int raw = raw_accept(listening);
+  raw_say(raw, bytes, size);
+  loop_run_until(loop, client->closed);
+  assert_closed(client, MAYFLY_EAUTH, words);
+  assert_int_equal(client->opened, 0);
+  assert_int_equal(raw_hear(raw, heard, sizeof heard), 0); /* an answerer that can't go on says nothing */
+  close(raw);
+  raw_stop_listening(listening, &address);
+}
+
+static void what_is_no_challenge_is_refused(void **state) {
+  say_as_server(*state, "\0\0\0\5hello", 9, "the peer's first message is no challenge");
+  say_as_server(*state, "\0\0\0\0", 4, "is no challenge");
+  say_as_server(*state, "SSH-2.0-OpenSSH\r\n", 17, "no step of the handshake");
+  say_as_server(*state, "\xff\xff\xff\xfe", 4, "no step of the handshake");
+  say_as_server(*state, "\xff\xff\xff\xff\x80\0\0\0\0\0\0\0", 12, "no step of the handshake");
+  say_as_server(*state, "\0\0\0\xb#CHALLENGE#", 15, "shorter than 20 bytes");
+  say_as_server(*state, "\0\0\0\x1f#CHALLENGE#twenty bytes        ", 35, "set MAYFLY_ENDPOINT_ALLOW_MD5 to answer it");
+  say_as_server(*state, "\0\0\0\x21#CHALLENGE#{sha1} sixteen bytes  ", 37, "names no digest that is known here");
+  say_as_server(*state, "\0\0\0\x9#WELCOME#", 13, "is no challenge");
 }
 
 /* The listener's own challenge and what comes of it, before our first byte. */
@@ -467,6 +504,7 @@ int main(void) {
       test_on_loop(a_wrong_key_is_turned_away_in_words),
       test_on_loop(a_client_without_a_key_does_not_get_through),
       test_on_loop(what_is_no_step_of_the_handshake_is_turned_away),
+      test_on_loop(what_is_no_challenge_is_refused),
       test_on_loop(what_is_sent_before_the_end_of_the_handshake_waits_for_it),
       test_on_loop(pausing_before_it_is_open_does_not_stop_the_handshake),
       test_on_loop(a_silent_peer_is_dropped_when_its_time_is_over),

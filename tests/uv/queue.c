@@ -13,11 +13,17 @@
 /* ---- how many system calls ---- */
 
 static int writes;
+static int blocked; /* so many more times there is no room for what is sent */
 
 ssize_t __real_send(int fd, const void *data, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags) {
   writes += (flags & MSG_DONTWAIT) != 0; /* those of the library; the test's own wait */
+  if ((flags & MSG_DONTWAIT) != 0 && blocked > 0) {
+    blocked--;
+    errno = EAGAIN;
+    return -1;
+  }
   return __real_send(fd, data, size, flags);
 }
 
@@ -354,6 +360,24 @@ static void a_release_may_close(void **state) {
   assert_int_equal(loop->accepted->messages, 1);
 }
 
+/* ---- in the handshake ---- */
+
+/* Or its word would be taken for the next step, and it for one that has proved the key. */
+static void who_speaks_before_the_challenge_has_left_is_turned_away(void **state) {
+  struct loop *loop = *state;
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  options.authkey = "secret";
+  options.authkey_size = 6;
+  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  int raw = raw_connect(loop_address(loop));
+  raw_say_message(raw, "#WELCOME#", 9);
+  blocked = 1;
+  loop_run_until(loop, loop_stats(loop).refused_auth == 1);
+  blocked = 0;
+  assert_int_equal(loop->accepted_count, 0);
+  close(raw);
+}
+
 /* ---- the peer is gone ---- */
 
 static volatile sig_atomic_t pipes_broken;
@@ -391,8 +415,25 @@ static void a_peer_that_dies_with_a_full_queue_ends_the_connection(void **state)
   loop_turn(loop);
   close(raw);
   loop_run_until(loop, loop->accepted->closed);
-  assert_int_equal(loop->accepted->drained, 0);
   assert_true(loop->accepted->status == MAYFLY_EOF || loop->accepted->status == MAYFLY_ECONNRESET);
+}
+
+/* As every server is told to do: at 1 it pauses, and resumes it in drained. */
+static void who_waits_for_it_to_drain_hears_of_a_peer_that_dies(void **state) {
+  struct loop *loop = *state;
+  int raw;
+  loop->on_drained = loop_resume;
+  open_with_marks(loop, &raw);
+  fill(loop->accepted->connection);
+  mayfly_uv_pause(loop->accepted->connection);
+  raw_say_message(raw, "last words", 10);
+  loop_turn(loop);
+  close(raw);
+  loop_run_until(loop, loop->accepted->closed);
+  assert_int_equal(loop->accepted->messages, 1);
+  assert_int_equal(loop->accepted->drained, 1);
+  assert_true(loop->accepted->status == MAYFLY_EPIPE || loop->accepted->status == MAYFLY_EOF ||
+              loop->accepted->status == MAYFLY_ECONNRESET);
 }
 
 static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state) {
@@ -464,6 +505,30 @@ static void what_is_queued_is_still_sent_after_the_peers_end(void **state) {
   close(raw);
 }
 
+static void close_visited(mayfly_uv_connection *connection, void *context) {
+  ++*(int *)context;
+  assert_error(mayfly_uv_send(connection, "late", 4), MAYFLY_EPIPE, "the peer is gone");
+  mayfly_uv_connection_close(connection, 1); /* in vain: it does not read */
+}
+
+/* Or a program could not end, whose only way to its connections this is. */
+static void each_visits_those_whose_peer_has_ended_and_does_not_read(void **state) {
+  struct loop *loop = *state;
+  int visited = 0;
+  int raw;
+  open_with_marks(loop, &raw);
+  fill(loop->accepted->connection);
+  shutdown(raw, SHUT_WR);
+  loop_turn(loop);
+  assert_int_equal(loop->accepted->closed, 0);
+  mayfly_uv_listener_each(loop->listener, close_visited, &visited);
+  mayfly_uv_listener_each(loop->listener, close_visited, &visited);
+  assert_int_equal(visited, 1);
+  loop_run_until(loop, loop->accepted->closed);
+  assert_closed(loop->accepted, MAYFLY_EOF, "the peer closed");
+  close(raw);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_on_loop(the_answers_of_one_read_leave_together),
@@ -477,12 +542,15 @@ int main(void) {
       test_on_loop(a_release_may_send_again),
       test_on_loop(a_release_may_close),
       test_on_loop(a_release_may_close_what_never_leaves),
+      test_on_loop(who_speaks_before_the_challenge_has_left_is_turned_away),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
+      test_on_loop(who_waits_for_it_to_drain_hears_of_a_peer_that_dies),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
       test_on_loop(answers_to_what_came_before_nonsense_are_sent),
       test_on_loop(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
+      test_on_loop(each_visits_those_whose_peer_has_ended_and_does_not_read),
   };
   return loop_run_tests(tests);
 }

@@ -176,6 +176,23 @@ static void expect_as_python(const char *expected) {
     assert_string_equal(ours, expected);
 }
 
+/* Half a character is no text. */
+static void a_variable_that_is_no_text_is_passed_over(void **state) {
+  wchar_t tmpdir[1024] = L"", temp[1024] = L"", scratch[SCRATCH_PATH_SIZE];
+  GetEnvironmentVariableW(L"TMPDIR", tmpdir, 1024);
+  GetEnvironmentVariableW(L"TEMP", temp, 1024);
+  MultiByteToWideChar(CP_UTF8, 0, *state, -1, scratch, SCRATCH_PATH_SIZE);
+  assert_true(SetEnvironmentVariableW(L"TMPDIR", (wchar_t[]){L'd', L':', L'\\', 0xD800, L'x', L'\0'}));
+  assert_true(SetEnvironmentVariableW(L"TEMP", scratch));
+  assert_ok(mayfly_settempdir(NULL));
+  const char *found = mayfly_gettempdir();
+  SetEnvironmentVariableW(L"TMPDIR", *tmpdir != L'\0' ? tmpdir : NULL);
+  SetEnvironmentVariableW(L"TEMP", *temp != L'\0' ? temp : NULL);
+  assert_non_null(found);
+  assert_string_equal(found, *state);
+  assert_ok(mayfly_settempdir(NULL));
+}
+
 static void set(const char *variable, const char *value) {
   SetEnvironmentVariableA(variable, value);
 }
@@ -246,6 +263,7 @@ int main(void) {
       test(paths_are_made_absolute_as_by_python),
       test_in_scratch(paths_longer_than_260_characters_work),
       test_in_scratch(the_temporary_directory_is_pythons),
+      test_in_scratch(a_variable_that_is_no_text_is_passed_over),
   };
   return cmocka_run_group_tests_name("windows.names", tests, NULL, NULL);
 }

@@ -406,6 +406,13 @@ static void what_is_the_name_of_no_directory_is_not_opened(void **state) {
                                         "c:",
                                         "c:\\",
                                         "c:/.",
+                                        "c:.",
+                                        "c:..",
+                                        "c:.\\..\\",
+                                        "...",
+                                        ".. ",
+                                        " ",
+                                        "a\\. .",
                                         "\\\\server\\share",
                                         "//server/share/"};
   mayfly_os_fd fd;

@@ -137,14 +137,25 @@ static int take_send_arguments(int argc, char **argv, struct arguments *argument
 
 /* ---- what is read whole: standard input, a key ------------------------------------ */
 
+/* It may be a key: nothing of it stays in the memory that is given back. */
+static void discard(struct bytes *bytes) {
+  volatile char *data = bytes->data;
+  while (bytes->size > 0)
+    data[--bytes->size] = 0;
+  free(bytes->data);
+}
+
 static int grow(struct bytes *bytes, size_t *capacity) {
   size_t doubled = *capacity < 4096 ? 4096 : *capacity * 2;
-  char *larger = doubled > *capacity ? realloc(bytes->data, doubled) : NULL;
-  if (larger == NULL) {
+  struct bytes larger = {doubled > *capacity ? malloc(doubled) : NULL, bytes->size};
+  if (larger.data == NULL) {
     errno = ENOMEM;
     return TOOL_FAILED;
   }
-  bytes->data = larger;
+  if (bytes->size > 0)
+    memcpy(larger.data, bytes->data, bytes->size);
+  discard(bytes);
+  *bytes = larger;
   *capacity = doubled;
   return TOOL_OK;
 }
@@ -155,7 +166,7 @@ static int read_all(FILE *stream, const char *name, struct bytes *bytes) {
   while (!feof(stream)) {
     if (ferror(stream) || (bytes->size == capacity && grow(bytes, &capacity) != TOOL_OK)) {
       tool_system_failure(name);
-      free(bytes->data);
+      discard(bytes);
       return TOOL_FAILED;
     }
     bytes->size += fread(bytes->data + bytes->size, 1, capacity - bytes->size, stream);
@@ -169,6 +180,7 @@ static int read_key(const char *path, struct bytes *key) {
     tool_system_failure(path);
     return TOOL_FAILED;
   }
+  setvbuf(file, NULL, _IONBF, 0); /* or the stream might keep a copy of the key */
   int status = read_all(file, path, key);
   fclose(file);
   if (status == TOOL_OK && key->size > 0 && key->data[key->size - 1] == '\n')
@@ -176,7 +188,7 @@ static int read_key(const char *path, struct bytes *key) {
   return status;
 }
 
-/* `key` is what options->authkey may point into: yours to free once the endpoint is there. */
+/* `key` is what options->authkey may point into: yours to discard once the endpoint is there. */
 static int make_options(const struct arguments *arguments, struct bytes *key, mayfly_endpoint_options *options) {
   const char *environment = getenv("MAYFLY_AUTHKEY");
   *key = (struct bytes){NULL, 0};
@@ -235,7 +247,7 @@ int tool_listen(int argc, char **argv) {
   struct serving serving = {arguments.address, &options, arguments.echo, arguments.command};
   int result = mayfly_cleanup_on_signals();
   status = result < 0 ? tool_failure(result) : serve(&arguments, &serving);
-  free(key.data);
+  discard(&key);
   return status;
 }
 
@@ -248,7 +260,7 @@ static int connect_to(const struct arguments *arguments, mayfly_connection **con
   if (status != TOOL_OK)
     return status;
   int result = mayfly_connect(arguments->address, &options, connection);
-  free(key.data);
+  discard(&key);
   return result < 0 ? tool_failure(result) : TOOL_OK;
 }
 
@@ -284,6 +296,6 @@ int tool_send(int argc, char **argv) {
   if (status != TOOL_OK)
     return status;
   status = send_message(&arguments, input.data, input.size);
-  free(input.data);
+  discard(&input);
   return status;
 }
