@@ -20,6 +20,15 @@ install_packages() {
     exit 1
   fi
   echo "installing $missing"
-  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $missing; } \
-    >/dev/null </dev/null || exit 1
+  for pause in 5 15 30 60 0; do # another apt may be at work, or the mirror busy
+    quiet_apt update || true
+    quiet_apt install --no-install-recommends $missing && return
+    sleep $pause
+  done
+  echo "apt-get could not install $missing" >&2
+  exit 1
+}
+
+quiet_apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >/dev/null </dev/null
 }

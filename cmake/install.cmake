@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: MIT
-# Headers, library, program, and how find_package and pkg-config find them.
+# Headers, library, program, and how find_package and pkg-config find them. Who makes packages of it installs the
+# components one by one: mayfly_runtime and mayfly_uv_runtime (shared libraries), mayfly_tool, mayfly_development.
 include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mayfly)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME mayfly_development)
 
-install(TARGETS mayfly EXPORT mayfly-targets)
+function(mayfly_install_library target export)
+  install(TARGETS ${target} EXPORT ${export}
+    RUNTIME COMPONENT ${target}_runtime
+    LIBRARY COMPONENT ${target}_runtime NAMELINK_COMPONENT mayfly_development
+    ARCHIVE COMPONENT mayfly_development)
+endfunction()
+
+mayfly_install_library(mayfly mayfly-targets)
 if(MAYFLY_BUILD_TOOL)
-  install(TARGETS mayfly_tool)
+  install(TARGETS mayfly_tool RUNTIME COMPONENT mayfly_tool)
 endif()
 install(DIRECTORY include/mayfly TYPE INCLUDE FILES_MATCHING PATTERN "*.h" PATTERN uv.h EXCLUDE)
 install(EXPORT mayfly-targets NAMESPACE mayfly:: DESTINATION ${config_dir})
@@ -34,7 +43,7 @@ install(FILES ${PROJECT_BINARY_DIR}/mayfly.pc DESTINATION ${CMAKE_INSTALL_LIBDIR
 
 # The component "uv" of the package, and a .pc file of its own.
 if(TARGET mayfly_uv)
-  install(TARGETS mayfly_uv EXPORT mayfly-uv-targets)
+  mayfly_install_library(mayfly_uv mayfly-uv-targets)
   install(FILES include/mayfly/uv.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mayfly)
   install(EXPORT mayfly-uv-targets NAMESPACE mayfly:: DESTINATION ${config_dir})
   install(FILES cmake/FindLibuv.cmake DESTINATION ${config_dir})

@@ -2,7 +2,9 @@
 # The warnings that every target of this project is compiled with.
 function(mayfly_warnings target)
   if(MSVC)
-    target_compile_options(${target} PRIVATE /W4 $<$<BOOL:${MAYFLY_WARNINGS_AS_ERRORS}>:/WX>)
+    # But for those about what C99 allows (initialisers that are no constants) and C11 has (getenv, strncat).
+    target_compile_options(${target} PRIVATE /W4 /wd4204 /wd4221 $<$<BOOL:${MAYFLY_WARNINGS_AS_ERRORS}>:/WX>)
+    target_compile_definitions(${target} PRIVATE _CRT_SECURE_NO_WARNINGS)
   else()
     target_compile_options(${target} PRIVATE
       -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla

@@ -164,9 +164,9 @@ enum mayfly_error {
   MAYFLY_EPEER = -5001,
   /* The name now belongs to something else, which was left alone. */
   MAYFLY_ESTOLEN = -5002,
-  /* A pickle that would import or call something. */
+  /* A pickle that would import or call something. No function reads pickles yet. */
   MAYFLY_EUNSAFE = -5003,
-  /* An object of another type than was asked for. */
+  /* An object of another type than was asked for. As the one before. */
   MAYFLY_ETYPE = -5004
 };
 

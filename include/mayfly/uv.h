@@ -85,7 +85,8 @@
  * MAYFLY_ENOMEM, and MAYFLY_EIO for an error of the system or of libuv that has no name here. After a failure, too, the
  * loop may have to run once more before uv_loop_close().
  *
- * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv).
+ * It needs libuv 1.44 or newer, and is a library of its own, mayfly_uv (mayfly::uv). On POSIX <uv.h> itself wants more
+ * than -std=c11 shows of the system: -std=gnu11, or _GNU_SOURCE.
  */
 #ifndef MAYFLY_UV_H
 #define MAYFLY_UV_H
@@ -172,7 +173,8 @@ MAYFLY_API int mayfly_uv_listen(uv_loop_t *loop, const mayfly_address *address, 
 MAYFLY_API const mayfly_address *mayfly_uv_listener_address(const mayfly_uv_listener *listener);
 
 /* Calls `visit` for each open connection that this listener has accepted, with `context`. It may send to any connection
- * and close any; those that are closing are passed over. To send one message to all: send it here. */
+ * and close any; those that the program has closed are passed over, those whose peer has ended and does not take what
+ * is queued are not. To send one message to all: send it here. To end them all: close them here. */
 MAYFLY_API void mayfly_uv_listener_each(mayfly_uv_listener *listener,
                                         void (*visit)(mayfly_uv_connection *connection, void *context), void *context);
 

@@ -59,6 +59,7 @@ static int check_key(const mayfly_endpoint_options *options) {
 }
 
 static int check(enum mf_endpoint_side side, const mayfly_address *address, const mayfly_endpoint_options *options) {
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   const char *why;
   int result = mf_address_check(address, &why);
   if (result < 0)
@@ -71,9 +72,9 @@ static int check(enum mf_endpoint_side side, const mayfly_address *address, cons
   if (result == 0 && side == MF_ENDPOINT_LISTENER && address->family == MAYFLY_AF_INET && options->authkey == NULL &&
       (options->flags & MAYFLY_ENDPOINT_ANY_USER) == 0)
     return mf_fail(MAYFLY_EINVAL,
-                   "listen on %s:%u: an AF_INET peer has no user to be known by: set authkey, or "
+                   "listen on %s: an AF_INET peer has no user to be known by: set authkey, or "
                    "MAYFLY_ENDPOINT_ANY_USER to let everyone in",
-                   address->name, (unsigned)address->port);
+                   mf_address_words(address, text));
   return result;
 }
 

@@ -43,6 +43,12 @@ int mf_fail_in(int code, const char *format, ...) {
   return mf_fail(code, "%s: %s", what, mayfly_last_error());
 }
 
+const char *mf_address_words(const mayfly_address *address, char text[MAYFLY_ADDRESS_TEXT_SIZE]) {
+  if (mayfly_address_format(address, text, MAYFLY_ADDRESS_TEXT_SIZE) < 0)
+    text[0] = '\0';
+  return text;
+}
+
 void mf_words_keep(char *words) {
   copy_words(words, mayfly_last_error());
 }

@@ -152,8 +152,7 @@ static int open_to(const mayfly_address *address, const struct mf_endpoint *endp
     result = prove(made, endpoint, deadline);
   if (result < 0) {
     char text[MAYFLY_ADDRESS_TEXT_SIZE];
-    mayfly_address_format(address, text, sizeof text);
-    mf_fail_in(result, "connect to %s", text);
+    mf_fail_in(result, "connect to %s", mf_address_words(address, text));
     mayfly_connection_close(made);
     return result;
   }

@@ -29,19 +29,22 @@ static struct process_directory *directories;
 
 static const char prefix[] = ".mayfly-";
 
-static int vanish(struct mf_registry_entry *entry) {
-  struct process_directory *directory = (struct process_directory *)entry;
-  int result = mf_os_directory_remove(directory->path, &directory->held, NULL, NULL);
-  mf_os_fd_close(directory->held);
-  directory->held = MAYFLY_NO_FD;
-  return result;
-}
-
 /* Its lock lives as long as anybody's copy of the descriptor: a child must not keep a dead parent's directory alive. */
 static void forget(struct mf_registry_entry *entry) {
   struct process_directory *directory = (struct process_directory *)entry;
   mf_os_fd_close(directory->held);
   directory->held = MAYFLY_NO_FD;
+}
+
+/* What can't be removed now is tried again. */
+static int vanish(struct mf_registry_entry *entry) {
+  struct process_directory *directory = (struct process_directory *)entry;
+  int result = mf_os_directory_remove(directory->path, &directory->held, NULL, NULL);
+  if (result == MAYFLY_ESTOLEN)
+    forget(entry);
+  else if (result < 0)
+    mf_registry_enter(entry);
+  return result;
 }
 
 static struct process_directory *find(const char *parent) {

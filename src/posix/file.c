@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 /* ---- who a file is ---- */
 
@@ -36,6 +39,25 @@ static int64_t born(int fd, const char *path) {
   if (statx(fd, path, flags, STATX_BTIME, &status) != 0 || (status.stx_mask & STATX_BTIME) == 0)
     return 0;
   return status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec;
+}
+
+#elif defined(SYS_statx)
+
+/* musl before 1.2.5 has the call's number alone, so this is the kernel's own structure, which has 256 bytes. */
+struct statx_of_kernel {
+  uint32_t mask, not_asked_for[19];
+  int64_t born_s;
+  uint32_t born_ns, rest[41];
+};
+_Static_assert(offsetof(struct statx_of_kernel, born_s) == 80 && sizeof(struct statx_of_kernel) == 256, "linux/stat.h");
+
+static int64_t born(int fd, const char *path) {
+  enum { BIRTH = 0x800 };
+  struct statx_of_kernel status;
+  int flags = *path == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+  if (syscall(SYS_statx, fd, path, flags, BIRTH, &status) != 0 || (status.mask & BIRTH) == 0)
+    return 0;
+  return status.born_s * 1000000000 + status.born_ns;
 }
 
 #elif defined(__APPLE__)

@@ -277,15 +277,15 @@ static struct addrinfo *ipv4_first(struct addrinfo *list) {
 
 static int resolve(const mayfly_address *address, int flags, const char *what, struct addrinfo **list) {
   struct addrinfo hints = {.ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-  char port[8];
+  char port[8], text[MAYFLY_ADDRESS_TEXT_SIZE];
   snprintf(port, sizeof port, "%u", (unsigned)address->port);
   int number = getaddrinfo(address->name[0] == '\0' ? "localhost" : address->name, port, &hints, list);
   if (number == EAI_SYSTEM)
-    return mf_posix_fail("%s %s:%s", what, address->name, port);
+    return mf_posix_fail("%s %s", what, mf_address_words(address, text));
   if (number == EAI_MEMORY)
-    return mf_fail(MAYFLY_ENOMEM, "%s %s:%s: no memory", what, address->name, port);
+    return mf_fail(MAYFLY_ENOMEM, "%s %s: no memory", what, mf_address_words(address, text));
   if (number != 0)
-    return mf_fail(MAYFLY_EADDRNOTAVAIL, "%s %s:%s: %s", what, address->name, port, gai_strerror(number));
+    return mf_fail(MAYFLY_EADDRNOTAVAIL, "%s %s: %s", what, mf_address_words(address, text), gai_strerror(number));
   *list = ipv4_first(*list);
   return 0;
 }
@@ -347,8 +347,9 @@ static void address_of(const struct sockaddr_storage *from, socklen_t size, mayf
 static int bound_address(int fd, const mayfly_address *address, mayfly_address *bound) {
   struct sockaddr_storage storage = {0};
   socklen_t size = sizeof storage;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0)
-    return mf_posix_fail("listen on %s:%u: ask for the bound address", address->name, (unsigned)address->port);
+    return mf_posix_fail("listen on %s: ask for the bound address", mf_address_words(address, text));
   address_of(&storage, size, bound);
   if (address->name[0] == '\0')
     bound->name[0] = '\0';
@@ -357,6 +358,7 @@ static int bound_address(int fd, const mayfly_address *address, mayfly_address *
 
 static int listen_inet(const mayfly_address *address, int backlog, int *fd) {
   struct addrinfo *list = NULL;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   int made;
   if (address->name[0] == '\0')
     made = listen_everywhere(address->port, backlog);
@@ -366,7 +368,7 @@ static int listen_inet(const mayfly_address *address, int backlog, int *fd) {
       return result;
     made = listen_at_first(list, backlog);
   }
-  int result = made < 0 ? mf_posix_fail("listen on %s:%u", address->name, (unsigned)address->port) : 0;
+  int result = made < 0 ? mf_posix_fail("listen on %s", mf_address_words(address, text)) : 0;
   if (list != NULL)
     freeaddrinfo(list);
   if (result == 0)
@@ -580,6 +582,7 @@ static int connect_inet_to(int fd, const struct addrinfo *entry, int64_t deadlin
 
 static int connect_inet(const mayfly_address *address, int64_t deadline, int *fd) {
   struct addrinfo *list;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   int made = -1;
   int result = resolve(address, 0, "connect to", &list);
   if (result < 0)
@@ -594,7 +597,7 @@ static int connect_inet(const mayfly_address *address, int64_t deadline, int *fd
     }
   }
   if (made < 0)
-    result = mf_posix_fail("connect to %s:%u", address->name, (unsigned)address->port);
+    result = mf_posix_fail("connect to %s", mf_address_words(address, text));
   freeaddrinfo(list);
   if (result < 0)
     return result;
@@ -635,6 +638,7 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
 /* 0 or 1, as mf_os_connect_start. */
 static int start_inet(const mayfly_address *numeric, int *fd) {
   struct addrinfo *list;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   int result = resolve(numeric, AI_NUMERICHOST, "connect to", &list);
   if (result < 0)
     return result;
@@ -643,7 +647,7 @@ static int start_inet(const mayfly_address *numeric, int *fd) {
   if (begun == 0)
     begun = finish_inet(made);
   if (begun < 0)
-    result = mf_posix_fail("connect to %s:%u", numeric->name, (unsigned)numeric->port);
+    result = mf_posix_fail("connect to %s", mf_address_words(numeric, text));
   freeaddrinfo(list);
   if (begun < 0) {
     mf_os_fd_close(made);

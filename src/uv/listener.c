@@ -234,6 +234,11 @@ const mayfly_address *mayfly_uv_listener_address(const mayfly_uv_listener *liste
   return NULL;
 }
 
+/* What is queued is still being sent to it; the program has not closed it. */
+static int is_ended_by_peer(const mayfly_uv_connection *connection) {
+  return connection->state == MF_UV_ENDING && connection->status < 0 && (connection->flags & MF_UV_CLOSE_ASKED) == 0;
+}
+
 void mayfly_uv_listener_each(mayfly_uv_listener *listener,
                              void (*visit)(mayfly_uv_connection *connection, void *context), void *context) {
   if (listener == NULL || visit == NULL)
@@ -242,7 +247,7 @@ void mayfly_uv_listener_each(mayfly_uv_listener *listener,
   for (struct mf_uv_link *link = list->next; link != list;
        link = link->next) { /* none leaves it before the loop runs */
     mayfly_uv_connection *connection = MF_UV_OF(link, mayfly_uv_connection, place.siblings);
-    if (connection->state == MF_UV_OPEN)
+    if (connection->state == MF_UV_OPEN || is_ended_by_peer(connection))
       visit(connection, context);
   }
 }

@@ -18,44 +18,32 @@ struct writing {
   size_t size;
 };
 
-/* libuv's numbers are ours, where we have them. The words say what was tried. */
-static int uv_failed(int number, const char *what) {
-  static const int known[] = {MAYFLY_ENOMEM, MAYFLY_ETIMEDOUT};
-  int code = number == UV_ENOBUFS ? MAYFLY_ENOMEM : MAYFLY_EIO;
+/* Nothing comes or leaves any more, whatever the system calls it: closed by the peer (on Windows a send too is told of
+ * an end), reset (on Windows it may be no connection any more before libuv has it), or given up, since the peer's
+ * machine is silent. */
+static int is_over(int number) {
+  static const int known[] = {UV_EOF,       UV_EPIPE,        UV_ECONNRESET,  UV_ECONNABORTED, UV_ENOTCONN,
+                              UV_ETIMEDOUT, UV_EHOSTUNREACH, UV_ENETUNREACH, UV_ENETDOWN};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i] == number)
-      code = number;
+      return 1;
+  return 0;
+}
+
+/* `over` where the stream is. The words say what was tried. */
+static int uv_failed(int number, const char *what, int over) {
+  int code = number == UV_ENOBUFS || number == UV_ENOMEM ? MAYFLY_ENOMEM : is_over(number) ? over : MAYFLY_EIO;
   return mf_fail(code, "%s: %s", what, uv_strerror(number));
 }
 
-/* On Windows a pipe whose server has disconnected is a broken one to libuv, and a socket that was reset before libuv
- * had it is not connected. */
 static int receive_failed(int number) {
-  switch (number) {
-  case UV_EOF:
-  case UV_EPIPE:
+  if (number == UV_EOF || number == UV_EPIPE) /* of a pipe of Windows that its server has disconnected */
     return mf_fail(MAYFLY_EOF, "receive: the peer closed the connection");
-  case UV_ECONNRESET:
-  case UV_ECONNABORTED:
-  case UV_ENOTCONN:
-    return mf_fail(MAYFLY_ECONNRESET, "receive: the peer reset the connection");
-  default:
-    return uv_failed(number, "receive");
-  }
+  return uv_failed(number, "receive", MAYFLY_ECONNRESET);
 }
 
-/* On Windows libuv calls it an end that a send found nobody. */
 static int send_failed(int number) {
-  switch (number) {
-  case UV_EOF:
-  case UV_EPIPE:
-  case UV_ECONNRESET:
-  case UV_ECONNABORTED:
-  case UV_ENOTCONN:
-    return mf_fail(MAYFLY_EPIPE, "send: the peer is gone");
-  default:
-    return uv_failed(number, "send");
-  }
+  return uv_failed(number, "send", MAYFLY_EPIPE);
 }
 
 static uv_stream_t *stream_of(mayfly_uv_connection *connection) {
@@ -77,7 +65,9 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
   (void)buffer;
   if (count == 0) /* nothing after all */
     return;
-  mf_uv_arrived(connection, count < 0 ? receive_failed((int)count) : count);
+  if (count < 0)
+    count = receive_failed((int)count);
+  mf_uv_arrived(connection, count);
 }
 
 int mf_uv_transport_read(mayfly_uv_connection *connection, int on) {
@@ -159,7 +149,7 @@ static int open_pipe(uv_loop_t *uv, uv_pipe_t *pipe, mf_os_stream *stream) {
   if (result < 0 && !is_its_own)
     uv_fs_close(NULL, &close, file, NULL);
   if (result < 0)
-    return uv_failed(result, "open a pipe on the loop");
+    return uv_failed(result, "open a pipe on the loop", MAYFLY_EIO);
   if (is_its_own)
     mf_os_stream_release(stream);
   else
@@ -171,7 +161,7 @@ static int open_socket(uv_loop_t *uv, uv_tcp_t *tcp, mf_os_stream *stream) {
   uv_tcp_init(uv, tcp);
   int result = uv_tcp_open(tcp, (uv_os_sock_t)mf_os_stream_fd(stream));
   if (result < 0)
-    return uv_failed(result, "open a socket on the loop");
+    return uv_failed(result, "open a socket on the loop", MAYFLY_EIO);
   mf_os_stream_release(stream);
   return 0;
 }

@@ -80,9 +80,10 @@ static ADDRINFOW *ipv4_first(ADDRINFOW *list) {
 static int resolve(const mayfly_address *address, int flags, const char *what, ADDRINFOW **list) {
   ADDRINFOW hints = {.ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
   wchar_t *host, port[8];
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   SOCKET starter = new_socket(AF_INET); /* the resolver too needs Winsock to be started */
   if (starter == INVALID_SOCKET)
-    return mf_win32_fail((DWORD)WSAGetLastError(), "%s %s:%u", what, address->name, (unsigned)address->port);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "%s %s", what, mf_address_words(address, text));
   closesocket(starter);
   int result = mf_win32_wide(address->name[0] == '\0' ? "localhost" : address->name, &host);
   if (result < 0)
@@ -91,7 +92,7 @@ static int resolve(const mayfly_address *address, int flags, const char *what, A
   int error = GetAddrInfoW(host, port, &hints, list);
   free(host);
   if (error != 0)
-    return mf_win32_fail((DWORD)error, "%s %s:%u", what, address->name, (unsigned)address->port);
+    return mf_win32_fail((DWORD)error, "%s %s", what, mf_address_words(address, text));
   *list = ipv4_first(*list);
   return 0;
 }
@@ -132,6 +133,7 @@ static SOCKET listen_at_first(const ADDRINFOW *list, int backlog) {
 
 static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made) {
   ADDRINFOW *list = NULL;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   if (address->name[0] == '\0')
     *made = listen_everywhere(address->port, backlog);
   else {
@@ -142,7 +144,7 @@ static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made)
   }
   int result = 0;
   if (*made == INVALID_SOCKET)
-    result = mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s:%u", address->name, (unsigned)address->port);
+    result = mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s", mf_address_words(address, text));
   if (list != NULL)
     FreeAddrInfoW(list);
   return result;
@@ -151,9 +153,10 @@ static int listen_inet(const mayfly_address *address, int backlog, SOCKET *made)
 static int bound_address(SOCKET socket, const mayfly_address *address, mayfly_address *bound) {
   SOCKADDR_STORAGE storage;
   int size = sizeof storage;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   if (getsockname(socket, (SOCKADDR *)&storage, &size) != 0)
-    return mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s:%u: ask for the bound address", address->name,
-                         (unsigned)address->port);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "listen on %s: ask for the bound address",
+                         mf_address_words(address, text));
   address_of((const SOCKADDR *)&storage, size, bound);
   if (address->name[0] == '\0')
     bound->name[0] = '\0';
@@ -167,10 +170,21 @@ static int family_of(SOCKET socket) {
   return information.iAddressFamily;
 }
 
+/* 0 or ERROR_IO_PENDING, or what the system says. A peer that is gone before its accept is the next one's affair. */
+static DWORD start_accept(SOCKET listener, SOCKET next, struct mf_win32_pending *pending) {
+  DWORD count, error;
+  do
+    error = AcceptEx(listener, next, pending->addresses, 0, MF_WIN32_ADDRESS_ROOM, MF_WIN32_ADDRESS_ROOM, &count,
+                     &pending->operation)
+                ? 0
+                : (DWORD)WSAGetLastError();
+  while (error == WSAECONNRESET);
+  return error;
+}
+
 /* Issues the next accept, into a socket of our own making, so that it is not inherited. */
 static int socket_pending(mf_os_listener *listener, struct mf_win32_pending **pending) {
   struct mf_win32_pending *made = calloc(1, sizeof *made);
-  DWORD count;
   if (made == NULL)
     return mf_fail(MAYFLY_ENOMEM, "accept: no memory");
   SOCKET next = new_socket(family_of(listener->socket));
@@ -180,13 +194,11 @@ static int socket_pending(mf_os_listener *listener, struct mf_win32_pending **pe
   }
   made->handle = (HANDLE)next;
   made->operation.hEvent = listener->event;
-  if (!AcceptEx(listener->socket, next, made->addresses, 0, MF_WIN32_ADDRESS_ROOM, MF_WIN32_ADDRESS_ROOM, &count,
-                &made->operation) &&
-      WSAGetLastError() != ERROR_IO_PENDING) {
-    int result = mf_win32_fail((DWORD)WSAGetLastError(), "accept");
+  DWORD error = start_accept(listener->socket, next, made);
+  if (error != 0 && error != ERROR_IO_PENDING) {
     closesocket(next);
     free(made);
-    return result;
+    return mf_win32_fail(error, "accept");
   }
   *pending = made;
   return 0;
@@ -307,32 +319,40 @@ static struct mf_win32_pending *replace(mf_os_listener *listener, size_t index, 
   return taken;
 }
 
-/* A pipe's client may have come all the same where the system has cancelled the accept: issued again, it tells. (A
- * socket's is left in the queue.) */
+/* 1: somebody has. A pipe's client may have come all the same where the system has cancelled the accept: issued again,
+ * it tells. (A socket's is left in the queue.) */
 static int has_come(struct mf_win32_pending *pending, int is_pipe) {
-  DWORD count;
+  DWORD count, error = 0;
   if (is_pipe && HasOverlappedIoCompleted(&pending->operation) &&
       !GetOverlappedResult(pending->handle, &pending->operation, &count, FALSE))
-    mf_win32_pipe_listen(pending);
-  return HasOverlappedIoCompleted(&pending->operation);
+    error = mf_win32_pipe_listen(pending);
+  return error == 0 ? HasOverlappedIoCompleted(&pending->operation)
+                    : mf_win32_fail(error, "accept: wait for a client again");
+}
+
+/* Who has come first, with another accept in its place; MAYFLY_EAGAIN: nobody. */
+static int take_first(mf_os_listener *listener, struct mf_win32_pending **taken) {
+  struct mf_win32_pending *next;
+  int come = 0;
+  size_t index = 0;
+  while (index < listener->count && (come = has_come(listener->pending[index], listener->pipe != NULL)) == 0)
+    index++;
+  if (come <= 0)
+    return come < 0 ? come : MAYFLY_EAGAIN;
+  int result = issue_next(listener, 0, &next);
+  if (result == 0)
+    *taken = replace(listener, index, next);
+  return result;
 }
 
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from) {
-  struct mf_win32_pending *next;
-  size_t index = 0;
+  struct mf_win32_pending *taken;
   if (listener->shut)
     return mf_fail(MAYFLY_ECANCELED, "accept: the listener was shut down");
-  while (index < listener->count && !has_come(listener->pending[index], listener->pipe != NULL))
-    index++;
-  if (index == listener->count) {
-    look_again(listener);
-    return MAYFLY_EAGAIN;
-  }
-  int result = issue_next(listener, 0, &next);
+  int result = take_first(listener, &taken);
+  look_again(listener); /* whatever came of it: the event was reset by what was issued */
   if (result < 0)
     return result;
-  struct mf_win32_pending *taken = replace(listener, index, next);
-  look_again(listener);
   result = listener->pipe != NULL ? accepted_pipe(listener, taken, stream, from)
                                   : accepted_socket(listener, taken, stream, from);
   free(taken);
@@ -419,10 +439,11 @@ static DWORD start_connect(SOCKET socket, const ADDRINFOW *where, OVERLAPPED *op
 
 static int connect_one(const mayfly_address *address, const ADDRINFOW *where, int64_t deadline, mf_os_stream **stream) {
   DWORD count;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   mf_os_stream *made;
   SOCKET socket = new_socket(where->ai_family);
   if (socket == INVALID_SOCKET)
-    return mf_win32_fail((DWORD)WSAGetLastError(), "connect to %s:%u", address->name, (unsigned)address->port);
+    return mf_win32_fail((DWORD)WSAGetLastError(), "connect to %s", mf_address_words(address, text));
   int result = mf_win32_stream_new((HANDLE)socket, MF_WIN32_SOCKET, &made);
   if (result < 0)
     return result;
@@ -437,8 +458,8 @@ static int connect_one(const mayfly_address *address, const ADDRINFOW *where, in
   }
   mf_os_stream_close(made);
   if (error == ERROR_OPERATION_ABORTED)
-    return mf_fail(MAYFLY_ETIMEDOUT, "connect to %s:%u: no connection in time", address->name, (unsigned)address->port);
-  return mf_win32_fail(error, "connect to %s:%u", address->name, (unsigned)address->port);
+    return mf_fail(MAYFLY_ETIMEDOUT, "connect to %s: no connection in time", mf_address_words(address, text));
+  return mf_win32_fail(error, "connect to %s", mf_address_words(address, text));
 }
 
 static int connect_inet(const mayfly_address *address, int64_t deadline, mf_os_stream **stream) {
@@ -467,6 +488,7 @@ int mf_os_connect(const mayfly_address *address, unsigned flags, int64_t deadlin
 /* 0 or 1, as mf_os_connect_start. No overlapped operation, which would need its memory until it is done. */
 static int start_inet(const mayfly_address *numeric, SOCKET *made) {
   ADDRINFOW *list;
+  char text[MAYFLY_ADDRESS_TEXT_SIZE];
   u_long on = 1;
   int result = resolve(numeric, AI_NUMERICHOST, "connect to", &list);
   if (result < 0)
@@ -479,7 +501,7 @@ static int start_inet(const mayfly_address *numeric, SOCKET *made) {
   if (error != 0 && error != WSAEWOULDBLOCK) {
     if (begun != INVALID_SOCKET)
       closesocket(begun);
-    return mf_win32_fail(error, "connect to %s:%u", numeric->name, (unsigned)numeric->port);
+    return mf_win32_fail(error, "connect to %s", mf_address_words(numeric, text));
   }
   *made = begun;
   return error == WSAEWOULDBLOCK;

@@ -69,6 +69,14 @@ static int has_mode(int flags) {
   return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
+/* From its birth: another thread may execute a program at any moment. */
+static void expect_closed_by_exec(const char *path, int flags) {
+  if ((flags & O_CLOEXEC) != 0)
+    return;
+  fprintf(stderr, "%s is opened without O_CLOEXEC\n", path);
+  abort();
+}
+
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...) {
@@ -77,6 +85,7 @@ int __wrap_open(const char *path, int flags, ...) {
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
+  expect_closed_by_exec(path, flags);
   if (calls_hooks.open != NULL && has_mode(flags))
     calls_hooks.open(mode);
   int refused = calls_hooks.refuse_open != NULL ? calls_hooks.refuse_open(flags) : 0;
@@ -95,6 +104,7 @@ int __wrap_openat(int directory, const char *path, int flags, ...) {
   /* clang-tidy 14 does not see the va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   mode_t mode = has_mode(flags) ? va_arg(arguments, mode_t) : 0;
   va_end(arguments);
+  expect_closed_by_exec(path, flags);
   return fails("openat") ? -1 : __real_openat(directory, path, flags, mode);
 }
 

@@ -2,6 +2,7 @@
 /* files.c - temporary files, with every call failing in turn: nothing is left, nothing half made, nothing lost. */
 #include "calls.h"
 #include "each.h"
+#include "fault.h"
 #include "result.h"
 #include "test.h"
 #include <errno.h>
@@ -477,6 +478,34 @@ static void mode_and_content_are_there_before_the_name_is(void **state) {
   calls_hooks.naming = NULL;
 }
 
+/* ---- the disk ---- */
+
+static int synced_before_the_name;
+
+static void count_synced(const char *from, const char *to) {
+  (void)from, (void)to;
+  synced_before_the_name = fault_calls("fsync");
+}
+
+/* Or after a crash the name could lead to less than all of it, or be gone. */
+static void told_so_the_content_is_on_the_disk_before_the_name_and_the_name_after_it(void **state) {
+  static void (*const preparations[])(const char *directory) = {prepare_named, prepare_unnamed, prepare_in_memory,
+                                                                prepare_spooled};
+  calls_hooks.naming = count_synced;
+  for (size_t i = 0; i < sizeof preparations / sizeof preparations[0]; i++) {
+    preparations[i](*state);
+    calls_fail("fsync", 1000, 1, EIO); /* none does: they are counted */
+    assert_int_equal(persist(*state), 0);
+    assert_int_equal(fault_calls("fsync"), 0);
+    preparations[i](*state);
+    calls_fail("fsync", 1000, 1, EIO);
+    assert_int_equal(persist_and_sync(*state), 0);
+    assert_true(synced_before_the_name >= 1);
+    assert_int_equal(fault_calls("fsync"), synced_before_the_name + 1);
+  }
+  calls_hooks.naming = NULL;
+}
+
 /* ---- what a system lacks ---- */
 
 static void without_files_that_have_no_name_one_is_made_by_name(void **state) {
@@ -542,6 +571,7 @@ int main(void) {
       test_in_scratch(persisting),
       test_in_scratch(what_is_made_is_private_from_its_first_moment),
       test_in_scratch(mode_and_content_are_there_before_the_name_is),
+      test_in_scratch(told_so_the_content_is_on_the_disk_before_the_name_and_the_name_after_it),
       test_in_scratch(without_files_that_have_no_name_one_is_made_by_name),
       test_in_scratch(making_by_name),
       test_in_scratch(without_proc_the_umask_is_asked_for_itself),

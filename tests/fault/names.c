@@ -125,7 +125,7 @@ static void expect_the_second_name(const char *directory, const char *taken) {
 static void a_name_that_a_file_has_is_passed_over(void **state) {
   char taken[SCRATCH_PATH_SIZE];
   first_name(*state, taken);
-  close(open(taken, O_WRONLY | O_CREAT, 0600));
+  close(open(taken, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   expect_the_second_name(*state, taken);
   assert_return_code(unlink(taken), errno);
   draw_as_usual(NULL);
@@ -158,7 +158,7 @@ static void the_target_of_a_link_of_that_name_is_untouched(void **state) {
   struct stat before, after;
   scratch_path(victim, *state, "victim");
   first_name(*state, taken);
-  assert_return_code(close(open(victim, O_WRONLY | O_CREAT | O_EXCL, 0644)), errno);
+  assert_return_code(close(open(victim, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)), errno);
   assert_return_code(symlink(victim, taken), errno);
   assert_return_code(stat(victim, &before), errno);
   expect_the_second_name(*state, taken);
@@ -219,7 +219,7 @@ static void a_probe_passes_over_a_name_that_is_taken(void **state) {
   const char *name = strrchr(random, '/') + 1 + strlen(mayfly_gettempprefix());
   scratch_path(taken, *state, name);
   scratch_path(victim, *state, "victim");
-  assert_return_code(close(open(victim, O_WRONLY | O_CREAT | O_EXCL, 0644)), errno);
+  assert_return_code(close(open(victim, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)), errno);
   assert_return_code(symlink(victim, taken), errno);
   setenv("TMPDIR", *state, 1);
   assert_ok(mayfly_settempdir(NULL));

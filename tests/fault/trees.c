@@ -2,6 +2,7 @@
 /* trees.c - temporary directories, trees removed and sweeps, with every call failing. */
 #include "calls.h"
 #include "each.h"
+#include "fault.h"
 #include "result.h"
 #include "test.h"
 #include "tree.h"
@@ -25,6 +26,7 @@ static const struct fault_row rows[] = {
     {"open", EINTR, 0},
     {"openat", EMFILE, MAYFLY_EMFILE},
     {"openat", EIO, MAYFLY_EIO},
+    {"openat", EACCES, MAYFLY_EACCES},
     {"openat", EINTR, 0},
     {"mkdir", ENOSPC, MAYFLY_ENOSPC},
     {"mkdir", EROFS, MAYFLY_EROFS},
@@ -191,6 +193,17 @@ static void making_it_last(void **state) {
   }
 }
 
+static void told_so_a_directory_and_its_name_are_put_on_the_disk(void **state) {
+  persist_mode = 0555;
+  for (unsigned flags = 0; flags <= (MAYFLY_PERSIST_NOREPLACE | MAYFLY_PERSIST_SYNC); flags++) {
+    persist_flags = flags;
+    make_full(*state);
+    calls_fail("fsync", 1000, 1, EIO); /* none does: they are counted */
+    assert_int_equal(persist(*state), 0);
+    assert_int_equal(fault_calls("fsync"), (flags & MAYFLY_PERSIST_SYNC) != 0 ? 2 : 0);
+  }
+}
+
 /* ---- any tree ---- */
 
 enum { DEEP = 20 };
@@ -271,6 +284,7 @@ int main(void) {
       test_in_scratch(cleaning_up_all),
       test_in_scratch(closing),
       test_in_scratch(making_it_last),
+      test_in_scratch(told_so_a_directory_and_its_name_are_put_on_the_disk),
       test_in_scratch(removing_a_deep_tree),
       test_in_scratch(errors_that_are_ignored_are_none),
       test_in_scratch(sweeping),

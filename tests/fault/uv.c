@@ -48,6 +48,14 @@ static const struct {
     {"sendmsg", EINTR, 0},
     {"getsockopt", ENOBUFS, MAYFLY_ENOMEM},
     {"getentropy", EIO, MAYFLY_EIO},
+    {"pipe2", EMFILE, MAYFLY_EMFILE},
+    {"lstat", EIO, MAYFLY_EIO},
+    {"fchmod", EPERM, 0},
+    {"fcntl", EINVAL, MAYFLY_EINVAL},
+    {"close", EIO, MAYFLY_EIO},
+    {"getsockname", ENOBUFS, MAYFLY_ENOMEM},
+    {"getaddrinfo", EAI_MEMORY, MAYFLY_ENOMEM},
+    {"getaddrinfo", EAI_NONAME, MAYFLY_EADDRNOTAVAIL},
 };
 
 static int count_descriptors(void) {
@@ -195,22 +203,33 @@ static int one_fails(const mayfly_address *address, size_t row, int nth) {
   return struck;
 }
 
+static void each_call_fails_at(const mayfly_address *address) {
+  assert_int_equal(live(address), 0);
+  for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+    int nth = 1;
+    while (one_fails(address, row, nth))
+      assert_in_range(++nth, 1, CALLS_MAX);
+    print_message("  %s, %s: %d times\n", rows[row].call, strerror(rows[row].number), nth - 1);
+    assert_int_equal(live(address), 0);
+  }
+}
+
 static void every_call_may_fail(void **state) {
   mayfly_address address = {.family = MAYFLY_AF_UNIX};
   scratch_path(address.name, *state, "socket");
-  assert_int_equal(live(&address), 0);
-  for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
-    int nth = 1;
-    while (one_fails(&address, row, nth))
-      assert_in_range(++nth, 1, CALLS_MAX);
-    print_message("  %s, %s: %d times\n", rows[row].call, strerror(rows[row].number), nth - 1);
-    assert_int_equal(live(&address), 0);
-  }
+  each_call_fails_at(&address);
+}
+
+static void every_call_may_fail_over_inet(void **state) {
+  const mayfly_address address = {MAYFLY_AF_INET, 0, "127.0.0.1"};
+  (void)state;
+  each_call_fails_at(&address);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(every_call_may_fail),
+      test_in_scratch(every_call_may_fail_over_inet),
   };
   return loop_run_tests(tests);
 }

@@ -159,6 +159,12 @@ static void who_is_on_the_other_side_is_known_of_sockets_only(void **state) {
   assert_int_equal(mayfly_connection_peer(connection)->same_user, 1);
   assert_ok(mayfly_connection_close(connection));
   close(fds[1]);
+  assert_ok(mayfly_connection_adopt(socket(AF_UNIX, SOCK_STREAM, 0), 1, 1, &connection)); /* to nobody yet */
+  assert_int_equal(mayfly_connection_peer(connection)->pid, -1);
+  assert_int_equal(mayfly_connection_peer(connection)->uid, -1);
+  assert_int_equal(mayfly_connection_peer(connection)->gid, -1);
+  assert_int_equal(mayfly_connection_peer(connection)->same_user, -1);
+  assert_ok(mayfly_connection_close(connection));
   adopt_pipe(ends);
   assert_int_equal(mayfly_connection_peer(ends[0])->pid, -1);
   assert_int_equal(mayfly_connection_peer(ends[0])->uid, -1);

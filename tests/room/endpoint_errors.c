@@ -153,7 +153,7 @@ static void a_host_that_is_none_comes_with_the_resolvers_words(void **state) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   mayfly_address address = {.family = MAYFLY_AF_INET, .port = 1, .name = "fe80::1%nosuch"};
   options.flags = MAYFLY_ENDPOINT_ANY_USER;
-  expect_neither(&address, &options, MAYFLY_EADDRNOTAVAIL, "fe80::1%nosuch:1: ");
+  expect_neither(&address, &options, MAYFLY_EADDRNOTAVAIL, "[fe80::1%nosuch]:1: ");
   strcpy(address.name, "192.0.2.1"); /* of nobody */
   expect_no_listener(&address, &options, MAYFLY_EADDRNOTAVAIL, "listen on 192.0.2.1:1");
 }

@@ -176,6 +176,26 @@ static void a_file_without_a_name_has_no_link_and_its_directory_can_be_removed(v
   assert_ok(mayfly_file_close(spooled));
 }
 
+/* What was given out of it, too, is the file that has the lasting name. */
+static void a_file_without_a_name_is_linked_and_not_copied(void **state) {
+  char target[SCRATCH_PATH_SIZE];
+  struct stat before, after;
+  int probe = open(*state, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (probe < 0) {
+    print_message("skipped: this file system has no files without names\n");
+    skip();
+  }
+  close(probe);
+  scratch_path(target, *state, "lasting");
+  mayfly_file *file = files_anonymous(*state);
+  before = status_of(file);
+  assert_ok(mayfly_file_persist(file, target, MAYFLY_MODE_PRIVATE, 0));
+  assert_return_code(stat(target, &after), errno);
+  assert_int_equal(after.st_ino, before.st_ino);
+  assert_ok(mayfly_file_close(file));
+  files_remove(target);
+}
+
 static void a_file_in_memory_is_on_no_disk(void **state) {
   mayfly_file *file = files_in_memory(*state);
   char path[64], target[256];
@@ -690,6 +710,7 @@ int main(void) {
       test_in_scratch(a_persist_that_fails_leaves_the_mode_private),
       test_in_scratch(a_second_persist_that_fails_leaves_the_mode_of_the_first),
       test_in_scratch(a_file_without_a_name_has_no_link_and_its_directory_can_be_removed),
+      test_in_scratch(a_file_without_a_name_is_linked_and_not_copied),
       test_in_scratch(a_file_in_memory_is_on_no_disk),
       test_in_scratch(every_descriptor_is_closed_by_exec),
       test_in_scratch(the_position_is_put_on_the_descriptor_once),

@@ -4,6 +4,7 @@
 #include "ends.h"
 #include "raw.h"
 #include "result.h"
+#include "sanitizer.h"
 #include "test.h"
 #include <stdio.h>
 #include <string.h>
@@ -81,14 +82,18 @@ static void an_ipv6_number_is_listened_on(void **state) {
     skip();
   mayfly_address address = parsed("[::1]:0");
   mayfly_listener *listener = ends_listen_on(&address, MAYFLY_ENDPOINT_ANY_USER);
-  char text[MAYFLY_ADDRESS_TEXT_SIZE], expected[MAYFLY_ADDRESS_TEXT_SIZE];
+  char text[MAYFLY_ADDRESS_TEXT_SIZE], expected[MAYFLY_ADDRESS_TEXT_SIZE + 16];
   const mayfly_address *bound = mayfly_listener_address(listener);
   assert_ok(mayfly_address_format(bound, text, sizeof text));
   snprintf(expected, sizeof expected, "[::1]:%u", (unsigned)bound->port);
   assert_string_equal(text, expected);
   ends_talk(listener, bound);
   assert_string_equal(mayfly_listener_last_accepted(listener)->name, "::1");
+  address = *bound;
   assert_ok(mayfly_listener_close(listener));
+  mayfly_connection *none;
+  snprintf(expected, sizeof expected, "connect to %s: ", text);
+  assert_error(mayfly_connect(&address, NULL, &none), MAYFLY_ECONNREFUSED, expected);
 }
 
 static void without_a_host_every_interface_is_listened_on(void **state) {
@@ -280,6 +285,35 @@ static void connecting_to_nobody_is_refused(void **state) {
   assert_null(connection);
 }
 
+/* One that the system gives to clients, on which nobody listens: those that it gives to listeners are the odd ones, or
+ * the even ones. */
+static mayfly_address port_of_clients(void) {
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  mayfly_listener *other;
+  mayfly_address address;
+  options.flags = MAYFLY_ENDPOINT_ANY_USER;
+  do {
+    mayfly_listener *listener = ends_listen(ENDS_INET, NULL);
+    address = *mayfly_listener_address(listener);
+    assert_ok(mayfly_listener_close(listener));
+    address.port ^= 1;
+  } while (mayfly_listen(&address, &options, &other) < 0);
+  assert_ok(mayfly_listener_close(other));
+  return address;
+}
+
+/* A client may be given the very port that it connects to, and is then connected to itself: within as many attempts as
+ * there are ports to give. */
+static void a_client_does_not_connect_to_itself(void **state) {
+  (void)state;
+  test_not_on_windows("as many attempts take long there");
+  enum { ATTEMPTS = 30000 };
+  mayfly_connection *connection = NULL;
+  const mayfly_address address = port_of_clients();
+  for (int i = 0; i < ROUNDS(ATTEMPTS); i++)
+    assert_error(mayfly_connect(&address, NULL, &connection), MAYFLY_ECONNREFUSED, "connect to 127.0.0.1:");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(without_an_address_it_listens_on_a_fresh_one),
@@ -294,6 +328,7 @@ int main(void) {
       test(a_client_waits_for_room_in_a_full_backlog),
       test(a_client_over_inet_runs_out_of_time_too),
       test(connecting_to_nobody_is_refused),
+      test(a_client_does_not_connect_to_itself),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

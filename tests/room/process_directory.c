@@ -373,6 +373,33 @@ static void a_stranger_under_its_name_is_left_alone(void **state) {
   in_child(is_replaced, *state);
 }
 
+/* It stays this living process's, too. */
+static int cleans_up_where_it_may_not_remove(int parent, void *scratch) {
+  char own[SCRATCH_PATH_SIZE], closed[SCRATCH_PATH_SIZE];
+  (void)parent;
+  snprintf(closed, sizeof closed, "%s/closed", (const char *)scratch);
+  expect(mkdir(closed, 0700) == 0);
+  use_temporary_directory(closed);
+  find_directory(own);
+  expect(chmod(closed, 0500) == 0);
+  expect_error(mayfly_cleanup(), MAYFLY_EACCES, own);
+  expect(exists(own) && !can_be_locked(own));
+  expect(chmod(closed, 0700) == 0);
+  expect_ok(mayfly_cleanup());
+  expect(!exists(own));
+  expect(rmdir(closed) == 0);
+  return 0;
+}
+
+static void one_that_could_not_go_is_tried_again(void **state) {
+  struct child child;
+  if (!child_can_be_nobody())
+    skip();
+  assert_return_code(chmod(*state, 0777), errno);
+  child_start_as_nobody(&child, cleans_up_where_it_may_not_remove, *state);
+  child_expect_exit(&child, 0);
+}
+
 /* ---- fork ---- */
 
 /* Of a child's child. */
@@ -488,6 +515,7 @@ int main(void) {
       test_in_scratch(one_that_somebody_removed_is_made_anew),
       test_in_scratch(cleaning_up_one_that_is_gone_is_no_failure),
       test_in_scratch(a_stranger_under_its_name_is_left_alone),
+      test_in_scratch(one_that_could_not_go_is_tried_again),
       test_in_scratch(a_forked_child_has_its_own_and_leaves_its_parents),
       test_in_scratch(cleanup_in_a_forked_child_removes_nothing_of_its_parents),
       test_in_scratch(a_forked_child_does_not_keep_a_dead_parents_directory_alive),

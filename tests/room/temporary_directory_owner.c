@@ -107,6 +107,29 @@ static void one_that_was_made_to_last_is_locked_no_longer(void **state) {
   assert_ok(mayfly_rmtree(path, NULL));
 }
 
+/* Or a program that is executed would keep it alive, and could look into it. */
+static void its_descriptors_are_closed_by_exec(void **state) {
+  const unsigned flags[] = {0, MAYFLY_TEMP_KEEP, MAYFLY_TEMP_CRASH_SAFE};
+  mayfly_directory *directories[3];
+  int held = 0;
+  for (int i = 0; i < 3; i++)
+    directories[i] = make(*state, flags[i]);
+  for (int fd = 0; fd < 256; fd++) {
+    char link[32], target[TREE_PATH_SIZE];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, target, sizeof target);
+    if (size < (ssize_t)strlen(*state) || memcmp(target, *state, strlen(*state)) != 0)
+      continue;
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    held++;
+  }
+  assert_int_equal(held, 4); /* with the process's own */
+  assert_ok(mayfly_directory_cleanup(directories[1]));
+  for (int i = 0; i < 3; i++)
+    assert_ok(mayfly_directory_close(directories[i]));
+  assert_ok(mayfly_cleanup());
+}
+
 /* ---- a stranger under its name ---- */
 
 static void expect_stolen(mayfly_directory *directory, const char *path) {
@@ -362,6 +385,7 @@ int main(void) {
       test_in_scratch(its_mode_is_0700_under_every_umask),
       test_in_scratch(a_reaper_sees_that_it_is_in_use),
       test_in_scratch(one_that_was_made_to_last_is_locked_no_longer),
+      test_in_scratch(its_descriptors_are_closed_by_exec),
       test_in_scratch(a_directory_that_has_its_name_now_is_left_alone),
       test_in_scratch(a_link_that_has_its_name_now_is_left_alone),
       test_in_scratch(a_file_that_has_its_name_now_is_left_alone),

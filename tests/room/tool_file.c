@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,28 @@ static void a_file_whose_name_can_not_be_printed_is_not_left(void **state) {
   struct tool tool = {.directory = *state, .output = "/dev/full"};
   assert_int_equal(run(&tool, "file"), FAILED);
   assert_int_equal(run(&tool, "dir"), FAILED);
+  assert_true(scratch_is_empty(*state));
+}
+
+static void allow_files_of(rlim_t size) {
+  struct rlimit limit;
+  assert_return_code(getrlimit(RLIMIT_FSIZE, &limit), errno);
+  limit.rlim_cur = size == RLIM_INFINITY ? limit.rlim_max : size;
+  assert_return_code(setrlimit(RLIMIT_FSIZE, &limit), errno);
+}
+
+/* And is not ended by the signal for it, which would leave the file that the directory was tried with. */
+static void where_no_file_may_grow_the_program_says_so(void **state) {
+  struct tool tool = {.directory = *state};
+  allow_files_of(0);
+  start(&tool, "tempdir");
+  allow_files_of(RLIM_INFINITY);
+  assert_int_equal(tool_finish(&tool), FAILED);
+  assert_non_null(strstr(tool.complained, *state));
+  allow_files_of(0);
+  start(&tool, "file", "--dir", *state, "--", "sh", "-c", "echo too much >{}");
+  allow_files_of(RLIM_INFINITY);
+  assert_int_equal(tool_finish(&tool), 128 + SIGXFSZ); /* it is as usual for the command */
   assert_true(scratch_is_empty(*state));
 }
 
@@ -130,6 +153,7 @@ int main(void) {
       test_in_scratch(tempdir_prints_the_temporary_directory),
       test_in_scratch(a_file_is_printed_private_and_stays),
       test_in_scratch(a_file_whose_name_can_not_be_printed_is_not_left),
+      test_in_scratch(where_no_file_may_grow_the_program_says_so),
       test_in_scratch(a_file_is_where_and_called_as_was_asked_for),
       test_in_scratch(arguments_that_can_not_be_are_told),
       test_in_scratch(a_command_has_the_path_and_the_file_is_gone_when_it_is),

@@ -489,6 +489,30 @@ static void what_is_queued_is_still_sent_after_the_peers_end(void **state) {
   close(raw);
 }
 
+static void close_visited(mayfly_uv_connection *connection, void *context) {
+  ++*(int *)context;
+  assert_error(mayfly_uv_send(connection, "late", 4), MAYFLY_EPIPE, "the peer is gone");
+  mayfly_uv_connection_close(connection, 1); /* in vain: it does not read */
+}
+
+/* Or a program could not end, whose only way to its connections this is. */
+static void each_visits_those_whose_peer_has_ended_and_does_not_read(void **state) {
+  struct loop *loop = *state;
+  int visited = 0;
+  test_not_on_windows("Wine calls a write done that was waiting when the peer ended its sending");
+  int raw = open_with_marks(loop, MAYFLY_AF_UNIX);
+  fill(loop->accepted->connection);
+  raw_shut_down_sending(raw);
+  loop_turn(loop);
+  assert_int_equal(loop->accepted->closed, 0);
+  mayfly_uv_listener_each(loop->listener, close_visited, &visited);
+  mayfly_uv_listener_each(loop->listener, close_visited, &visited);
+  assert_int_equal(visited, 1);
+  loop_run_until(loop, loop->accepted->closed);
+  assert_closed(loop->accepted, MAYFLY_EOF, "the peer closed");
+  close(raw);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_over_each_family(the_answers_of_one_read_arrive_in_order),
@@ -511,6 +535,7 @@ int main(void) {
       test_over_each_family(answers_to_what_came_before_nonsense_are_sent),
       test_over_each_family(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
+      test_on_loop(each_visits_those_whose_peer_has_ended_and_does_not_read),
   };
   return loop_run_tests(tests);
 }

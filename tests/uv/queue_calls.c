@@ -3,6 +3,7 @@
 #include "loop.h"
 #include "raw.h"
 #include "result.h"
+#include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,11 +11,17 @@
 /* ---- how many system calls ---- */
 
 static int writes;
+static int blocked; /* so many more times there is no room for what is sent */
 
 ssize_t __real_send(int fd, const void *data, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags) {
   writes += (flags & MSG_DONTWAIT) != 0; /* those of the library; the test's own wait */
+  if ((flags & MSG_DONTWAIT) != 0 && blocked > 0) {
+    blocked--;
+    errno = EAGAIN;
+    return -1;
+  }
   return __real_send(fd, data, size, flags);
 }
 
@@ -81,6 +88,24 @@ static void the_first_message_of_a_turn_leaves_at_once_and_the_rest_together(voi
   close(raw);
 }
 
+/* ---- in the handshake ---- */
+
+/* Or its word would be taken for the next step, and it for one that has proved the key. */
+static void who_speaks_before_the_challenge_has_left_is_turned_away(void **state) {
+  struct loop *loop = *state;
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  options.authkey = "secret";
+  options.authkey_size = 6;
+  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  int raw = raw_connect(loop_address(loop));
+  raw_say_message(raw, "#WELCOME#", 9);
+  blocked = 1;
+  loop_run_until(loop, loop_stats(loop).refused_auth == 1);
+  blocked = 0;
+  assert_int_equal(loop->accepted_count, 0);
+  close(raw);
+}
+
 /* ---- the peer is gone ---- */
 
 static volatile sig_atomic_t pipes_broken;
@@ -133,6 +158,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test_on_loop(the_answers_of_one_read_leave_together),
       test_on_loop(the_first_message_of_a_turn_leaves_at_once_and_the_rest_together),
+      test_on_loop(who_speaks_before_the_challenge_has_left_is_turned_away),
       test_on_loop(a_peer_that_is_gone_raises_no_signal),
       test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
   };

@@ -101,7 +101,7 @@ static void ends_that_go_one_way(void **state) {
   assert_int_equal(writer->closed, 0); /* nothing is read: it shows at the next send */
   assert_int_equal(mayfly_uv_send(writer->connection, "down", 4), 0);
   loop_run_until(loop, writer->closed);
-  assert_closed(writer, MAYFLY_EPIPE, "the peer is gone");
+  assert_closed(writer, MAYFLY_EPIPE, "send");
 }
 
 /* As libuv's own servers do, Node's among them. */

@@ -222,13 +222,15 @@ static int is_closed(FILE *stream) {
   return ftell(stream) < 0 && errno == EBADF;
 }
 
-/* What `mayfly listen | head` does to us is an error like a full disk, not an end that leaves the socket's name. */
+/* What `mayfly listen | head` does to us, or a file that may not grow, is an error like a full disk, not an end that
+ * leaves the socket's name, or the file. */
 #ifdef SIGPIPE
-static void ignore_broken_pipes(void) {
+static void ignore_broken_streams(void) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
 }
 #else
-static void ignore_broken_pipes(void) {}
+static void ignore_broken_streams(void) {}
 #endif
 
 int main(int argc, char **argv) {
@@ -236,7 +238,7 @@ int main(int argc, char **argv) {
     tool_system_failure("standard output or error");
     return TOOL_FAILED;
   }
-  ignore_broken_pipes();
+  ignore_broken_streams();
   int status = argc < 2 ? tool_misuse("a command is missing") : run_command(argc, argv);
   if (status == TOOL_USAGE)
     fputs("Try 'mayfly --help' or 'mayfly COMMAND --help'.\n", stderr);

@@ -180,7 +180,7 @@ static int read_key(const char *path, struct bytes *key) {
     tool_system_failure(path);
     return TOOL_FAILED;
   }
-  setvbuf(file, NULL, _IONBF, 0); /* or the stream's buffer would keep the key */
+  setvbuf(file, NULL, _IONBF, 0); /* or the stream might keep a copy of the key */
   int status = read_all(file, path, key);
   fclose(file);
   if (status == TOOL_OK && key->size > 0 && key->data[key->size - 1] == '\n')

@@ -37,7 +37,7 @@ static void catch_signals(void) {
   }
 }
 
-/* 0, or errno. The command starts with the mask of signals that we had, and breaks its pipes as usual. */
+/* 0, or errno. The command starts with the mask of signals that we had, and what breaks ends it as usual. */
 static int start(char **command, const sigset_t *mask, pid_t *pid) {
   posix_spawnattr_t attributes;
   sigset_t defaults;
@@ -46,6 +46,7 @@ static int start(char **command, const sigset_t *mask, pid_t *pid) {
     return number;
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGXFSZ);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setsigmask(&attributes, mask);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# The C of a page's code blocks.
+/^```/ { inside = /^```c$/; next }
+inside
