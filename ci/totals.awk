@@ -33,12 +33,16 @@ FNR == 1 { run = FILENAME; gsub(/.*\/|\.log$/, "", run); lines = 0 }
 /^\[  SKIPPED \] /           { if (current != "") count("skipped", program " " current); else reason = substr($0, 14) }
 /^\[  FAILED  \] /           { if (current != "") count("failed", program " " current) }
 /^\[  ERROR   \] /           { if (substr($0, 14) == current) count("failed", program " " current) } # its teardown too
+/^<end of output>/           { silent = previous ~ /^-+$/ } # which is the line above the output
 /^Test Passed\./             {
   if (missing) count("failed", program " was not built")
+  else if (silent) count("failed", program " said nothing: it did not run")
   else if (!tests) count(reason == "" ? "passed" : "skipped", program)
 }
 /^Test Failed\./             { if (number["failed"] + 0 == failed_before) count("failed", program " " current) }
 /^Test (Passed|Failed)\./    { missing = 0 }
+
+                             { previous = $0 }
 
 /^\[  PASSED  \] (lint|windows|platforms): /         { count("passed") }
 /^\[  FAILED  \] (lint|build|windows|platforms): / { sub(/^\[  FAILED  \] /, ""); count("failed", $0) }

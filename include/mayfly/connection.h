@@ -347,8 +347,9 @@ MAYFLY_API int mayfly_send_gather(mayfly_connection *connection, const mayfly_sl
  * came inside one; reading is over. MAYFLY_EMSGSIZE: the message is longer than `max_length`: it stays, *size (but not
  * *data) is set to its length, and a receive with enough room takes it, unlike in Python; or it is longer than
  * `message_size_max`: reading is over and *size is untouched. MAYFLY_ECONNRESET: the peer closed with messages of ours
- * unread, and all it sent has been received; MAYFLY_EOF follows. MAYFLY_ETIMEDOUT: not in time, and nothing is lost.
- * MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL: an end that only sends. */
+ * unread, and all it sent has been received; or the system gave up a peer over AF_INET that answers no more; MAYFLY_EOF
+ * follows. MAYFLY_ETIMEDOUT: not in time, and nothing is lost. MAYFLY_ECANCELED: shut down. MAYFLY_EINVAL: an end that
+ * only sends. */
 MAYFLY_API int mayfly_recv_bytes(mayfly_connection *connection, size_t max_length, const void **data, size_t *size);
 
 /* Receives one message into `buffer` of `capacity` bytes, and sets *size to its length. The message is copied once it

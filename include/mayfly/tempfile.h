@@ -447,7 +447,9 @@ MAYFLY_API int mayfly_cleanup(void);
  * and raises the signal again: the exit status is the signal's. As pid 1 of a container, where the default action does
  * nothing, the process ends with 128 + signal. A thread that calls exit() meanwhile waits for the signal. In a forked
  * child, which has not called this function itself, the signal just takes its course. A handler that the program
- * installs later takes the place of this one, for its signal.
+ * installs later takes the place of this one, for its signal. On Windows a later handler is called first, and may keep
+ * the event to itself; an earlier one may still deal with it after the cleanup: then nothing more is made, and exit()
+ * waits two seconds.
  *
  * MAYFLY_EAGAIN: the system has no thread to give. MAYFLY_EMFILE, MAYFLY_ENOMEM. Nothing is changed then. */
 MAYFLY_API int mayfly_cleanup_on_signals(void);

@@ -133,6 +133,18 @@ static int prepare(const mf_os_stream *stream, short events, int64_t deadline, c
   return await(stream, events, deadline, what);
 }
 
+/* The system has given the connection up, since the peer's machine or the way to it is silent. None of our deadlines
+ * has passed, and no other read or write will go better. */
+static int is_given_up(void) {
+  return errno == ETIMEDOUT || errno == ENETDOWN || errno == ENETUNREACH || errno == EHOSTUNREACH;
+}
+
+static int read_failed(const mf_os_stream *stream) {
+  int given_up = is_given_up();
+  int error = mf_posix_fail("receive on descriptor %d", stream->fd);
+  return given_up ? MAYFLY_ECONNRESET : error;
+}
+
 /* What a read that gave no bytes, but `count`, has told. 0: try again. */
 static int no_bytes(const mf_os_stream *stream, ssize_t count, int64_t deadline) {
   if (count < 0 && errno == EINTR)
@@ -142,7 +154,7 @@ static int no_bytes(const mf_os_stream *stream, ssize_t count, int64_t deadline)
   if (atomic_load(&stream->shut)) /* whatever the system says of a socket that was shut meanwhile */
     return canceled(stream, "receive on");
   if (count < 0)
-    return mf_posix_fail("receive on descriptor %d", stream->fd);
+    return read_failed(stream);
   return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", stream->fd);
 }
 
@@ -214,7 +226,10 @@ static int send_failed(const mf_os_stream *stream) {
     return canceled(stream, "send on");
   if (errno == EPIPE || errno == ECONNRESET)
     return mf_fail(MAYFLY_EPIPE, "send on descriptor %d: the peer is gone", stream->fd);
-  return mf_posix_fail("send on descriptor %d", stream->fd);
+  if (!is_given_up())
+    return mf_posix_fail("send on descriptor %d", stream->fd);
+  mf_posix_fail("send on descriptor %d: the peer is gone", stream->fd);
+  return MAYFLY_EPIPE;
 }
 
 /* What a send that failed has told. 0: try again. */

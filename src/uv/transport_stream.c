@@ -14,15 +14,31 @@ struct writing {
   size_t size;
 };
 
-/* libuv's numbers are ours, where we have them; on Windows it calls it an end that a send found nobody. The words say
- * what was tried. */
-static int uv_failed(int number, const char *what) {
-  static const int known[] = {MAYFLY_ECONNRESET, MAYFLY_EPIPE, MAYFLY_ENOMEM, MAYFLY_ETIMEDOUT, MAYFLY_ECONNABORTED};
-  int code = number == UV_ENOBUFS ? MAYFLY_ENOMEM : number == UV_EOF ? MAYFLY_EPIPE : MAYFLY_EIO;
+/* Nothing comes or leaves any more, whatever the system calls it: closed by the peer (on Windows a send too is told of
+ * an end), reset, or given up, since the peer's machine is silent. */
+static int is_over(int number) {
+  static const int known[] = {UV_EOF,       UV_EPIPE,        UV_ECONNRESET,  UV_ECONNABORTED,
+                              UV_ETIMEDOUT, UV_EHOSTUNREACH, UV_ENETUNREACH, UV_ENETDOWN};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i] == number)
-      code = number;
+      return 1;
+  return 0;
+}
+
+/* `over` where the stream is. The words say what was tried. */
+static int uv_failed(int number, const char *what, int over) {
+  int code = number == UV_ENOBUFS || number == UV_ENOMEM ? MAYFLY_ENOMEM : is_over(number) ? over : MAYFLY_EIO;
   return mf_fail(code, "%s: %s", what, uv_strerror(number));
+}
+
+static int receive_failed(int number) {
+  if (number == UV_EOF || number == UV_EPIPE) /* of a pipe of Windows that its server has disconnected */
+    return mf_fail(MAYFLY_EOF, "receive: the peer closed the connection");
+  return uv_failed(number, "receive", MAYFLY_ECONNRESET);
+}
+
+static int send_failed(int number) {
+  return uv_failed(number, "send", MAYFLY_EPIPE);
 }
 
 static uv_stream_t *stream_of(mayfly_uv_connection *connection) {
@@ -44,16 +60,14 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
   (void)buffer;
   if (count == 0) /* nothing after all */
     return;
-  if (count == UV_EOF)
-    count = mf_fail(MAYFLY_EOF, "receive: the peer closed the connection");
-  else if (count < 0)
-    count = uv_failed((int)count, "receive");
+  if (count < 0)
+    count = receive_failed((int)count);
   mf_uv_arrived(connection, count);
 }
 
 int mf_uv_transport_read(mayfly_uv_connection *connection, int on) {
   int result = on ? uv_read_start(stream_of(connection), on_place, on_read) : uv_read_stop(stream_of(connection));
-  return result < 0 && result != UV_EALREADY ? uv_failed(result, "receive") : 0;
+  return result < 0 && result != UV_EALREADY ? receive_failed(result) : 0;
 }
 
 /* ---- writing ---- */
@@ -79,7 +93,7 @@ int64_t mf_uv_transport_try(mayfly_uv_connection *connection, const mayfly_slice
   int left = uv_try_write(stream_of(connection), buffers, filled);
   if (left == UV_EAGAIN || left == UV_ENOSYS)
     return MAYFLY_EAGAIN;
-  return left < 0 ? uv_failed(left, "send") : left;
+  return left < 0 ? send_failed(left) : left;
 }
 
 static void on_written(uv_write_t *request, int status) {
@@ -89,7 +103,7 @@ static void on_written(uv_write_t *request, int status) {
   free(writing);
   if (connection->state == MF_UV_CLOSING)
     return;
-  mf_uv_sent(connection, status < 0 ? uv_failed(status, "send") : count);
+  mf_uv_sent(connection, status < 0 ? send_failed(status) : count);
 }
 
 int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *slices, size_t count) {
@@ -102,7 +116,7 @@ int mf_uv_transport_write(mayfly_uv_connection *connection, const mayfly_slice *
   int result = uv_write(&writing->request, stream_of(connection), buffers, filled, on_written);
   if (result < 0) {
     free(writing);
-    return uv_failed(result, "send");
+    return send_failed(result);
   }
   mf_uv_set(connection, MF_UV_BLOCKED);
   return 0;
@@ -128,7 +142,7 @@ static int open_pipe(uv_loop_t *uv, uv_pipe_t *pipe, mf_os_stream *stream) {
   if (result < 0 && !is_its_own)
     uv_fs_close(NULL, &close, file, NULL);
   if (result < 0)
-    return uv_failed(result, "open a pipe on the loop");
+    return uv_failed(result, "open a pipe on the loop", MAYFLY_EIO);
   if (is_its_own)
     mf_os_stream_release(stream);
   else
@@ -140,7 +154,7 @@ static int open_socket(uv_loop_t *uv, uv_tcp_t *tcp, mf_os_stream *stream) {
   uv_tcp_init(uv, tcp);
   int result = uv_tcp_open(tcp, (uv_os_sock_t)mf_os_stream_fd(stream));
   if (result < 0)
-    return uv_failed(result, "open a socket on the loop");
+    return uv_failed(result, "open a socket on the loop", MAYFLY_EIO);
   mf_os_stream_release(stream);
   return 0;
 }

@@ -39,12 +39,15 @@ static int next_instance(const mf_os_listener *listener, int first, HANDLE *made
   return error == 0 ? 0 : mf_win32_fail(error, "listen on %ls", listener->pipe);
 }
 
+/* The operation's status is the system's to set only where it is pending. */
 DWORD mf_win32_pipe_listen(struct mf_win32_pending *pending) {
   DWORD error = ConnectNamedPipe(pending->handle, &pending->operation) ? 0 : GetLastError();
-  if (error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA)
-    return error == ERROR_IO_PENDING ? 0 : error;
-  pending->operation.Internal = 0; /* a client was faster, and may be gone already */
-  return 0;
+  if (error == ERROR_IO_PENDING)
+    return 0;
+  if (error == ERROR_PIPE_CONNECTED || error == ERROR_NO_DATA) /* a client was faster, and may be gone already */
+    error = 0;
+  pending->operation.Internal = error == 0 ? 0 : (ULONG_PTR)STATUS_NO_MEMORY;
+  return error;
 }
 
 int mf_win32_pipe_pending(mf_os_listener *listener, int first, struct mf_win32_pending **pending) {
@@ -105,14 +108,15 @@ static int check_owner(const mayfly_address *address, HANDLE pipe) {
   return 0;
 }
 
-/* A server that refuses to say is taken for one of Python's, whose pipes keep messages. */
+/* A server that refuses to say is taken for one of Python's, whose pipes keep messages. One that has hung up already,
+ * the first read tells of. */
 static int learn_dialect(const mayfly_address *address, HANDLE pipe, enum mf_win32_kind *kind) {
   DWORD flags, mode = PIPE_READMODE_MESSAGE;
   if (GetNamedPipeInfo(pipe, &flags, NULL, NULL, NULL) && (flags & PIPE_TYPE_MESSAGE) == 0) {
     *kind = MF_WIN32_BYTES;
     return 0;
   }
-  if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
+  if (!SetNamedPipeHandleState(pipe, &mode, NULL, NULL) && GetLastError() != ERROR_PIPE_NOT_CONNECTED)
     return mf_win32_fail(GetLastError(), "connect to %s: read it message by message", address->name);
   *kind = MF_WIN32_MESSAGES;
   return 0;
@@ -179,9 +183,10 @@ static int check_making(HANDLE pipe, int readable, int writable) {
   return 0;
 }
 
-static int reads_messages(HANDLE pipe) {
+/* An end that only writes may not ask. */
+static DWORD state_of(HANDLE pipe) {
   DWORD state;
-  return GetNamedPipeHandleStateW(pipe, &state, NULL, NULL, NULL, NULL, 0) && (state & PIPE_READMODE_MESSAGE) != 0;
+  return GetNamedPipeHandleStateW(pipe, &state, NULL, NULL, NULL, NULL, 0) ? state : PIPE_WAIT | PIPE_READMODE_BYTE;
 }
 
 int mf_win32_pipe_learn(HANDLE pipe, int readable, int writable, enum mf_win32_kind *kind, int *server) {
@@ -189,9 +194,12 @@ int mf_win32_pipe_learn(HANDLE pipe, int readable, int writable, enum mf_win32_k
   int result = check_making(pipe, readable, writable);
   if (result < 0)
     return result;
+  DWORD state = state_of(pipe);
+  if ((state & PIPE_NOWAIT) != 0) /* to which being empty is an end */
+    return mf_fail(MAYFLY_ENOTSUP, "adopt descriptor %d: a pipe that does not wait (PIPE_NOWAIT)", (int)(intptr_t)pipe);
   if (!GetNamedPipeInfo(pipe, &flags, NULL, NULL, NULL))
     flags = PIPE_TYPE_MESSAGE; /* an end of Python's that only writes may not ask */
-  if ((flags & PIPE_TYPE_MESSAGE) != 0 && readable && !reads_messages(pipe) &&
+  if ((flags & PIPE_TYPE_MESSAGE) != 0 && readable && (state & PIPE_READMODE_MESSAGE) == 0 &&
       !SetNamedPipeHandleState(pipe, &mode, NULL, NULL))
     return mf_win32_fail(GetLastError(), "adopt descriptor %d: read it message by message", (int)(intptr_t)pipe);
   *kind = (flags & PIPE_TYPE_MESSAGE) != 0 ? MF_WIN32_MESSAGES : MF_WIN32_BYTES;

@@ -149,9 +149,14 @@ int mf_os_hook_signals(void (*wished)(void)) {
   return 0;
 }
 
+/* The system ends the process when the last handler has returned. But one that was registered before ours may have
+ * dealt with the event: then no end comes, and the exit goes on. */
 void mf_os_yield_to_signal(void) {
-  while (ending && !last_thread())
-    Sleep(INFINITE);
+  enum { GRACE_MS = 2000 };
+  if (ending && !last_thread()) {
+    Sleep(GRACE_MS);
+    InterlockedExchange(&ending, 0);
+  }
 }
 
 /* ---- users ---- */

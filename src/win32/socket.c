@@ -170,10 +170,21 @@ static int family_of(SOCKET socket) {
   return information.iAddressFamily;
 }
 
+/* 0 or ERROR_IO_PENDING, or what the system says. A peer that is gone before its accept is the next one's affair. */
+static DWORD start_accept(SOCKET listener, SOCKET next, struct mf_win32_pending *pending) {
+  DWORD count, error;
+  do
+    error = AcceptEx(listener, next, pending->addresses, 0, MF_WIN32_ADDRESS_ROOM, MF_WIN32_ADDRESS_ROOM, &count,
+                     &pending->operation)
+                ? 0
+                : (DWORD)WSAGetLastError();
+  while (error == WSAECONNRESET);
+  return error;
+}
+
 /* Issues the next accept, into a socket of our own making, so that it is not inherited. */
 static int socket_pending(mf_os_listener *listener, struct mf_win32_pending **pending) {
   struct mf_win32_pending *made = calloc(1, sizeof *made);
-  DWORD count;
   if (made == NULL)
     return mf_fail(MAYFLY_ENOMEM, "accept: no memory");
   SOCKET next = new_socket(family_of(listener->socket));
@@ -183,13 +194,11 @@ static int socket_pending(mf_os_listener *listener, struct mf_win32_pending **pe
   }
   made->handle = (HANDLE)next;
   made->operation.hEvent = listener->event;
-  if (!AcceptEx(listener->socket, next, made->addresses, 0, MF_WIN32_ADDRESS_ROOM, MF_WIN32_ADDRESS_ROOM, &count,
-                &made->operation) &&
-      WSAGetLastError() != ERROR_IO_PENDING) {
-    int result = mf_win32_fail((DWORD)WSAGetLastError(), "accept");
+  DWORD error = start_accept(listener->socket, next, made);
+  if (error != 0 && error != ERROR_IO_PENDING) {
     closesocket(next);
     free(made);
-    return result;
+    return mf_win32_fail(error, "accept");
   }
   *pending = made;
   return 0;
@@ -310,32 +319,40 @@ static struct mf_win32_pending *replace(mf_os_listener *listener, size_t index, 
   return taken;
 }
 
-/* A pipe's client may have come all the same where the system has cancelled the accept: issued again, it tells. (A
- * socket's is left in the queue.) */
+/* 1: somebody has. A pipe's client may have come all the same where the system has cancelled the accept: issued again,
+ * it tells. (A socket's is left in the queue.) */
 static int has_come(struct mf_win32_pending *pending, int is_pipe) {
-  DWORD count;
+  DWORD count, error = 0;
   if (is_pipe && HasOverlappedIoCompleted(&pending->operation) &&
       !GetOverlappedResult(pending->handle, &pending->operation, &count, FALSE))
-    mf_win32_pipe_listen(pending);
-  return HasOverlappedIoCompleted(&pending->operation);
+    error = mf_win32_pipe_listen(pending);
+  return error == 0 ? HasOverlappedIoCompleted(&pending->operation)
+                    : mf_win32_fail(error, "accept: wait for a client again");
+}
+
+/* Who has come first, with another accept in its place; MAYFLY_EAGAIN: nobody. */
+static int take_first(mf_os_listener *listener, struct mf_win32_pending **taken) {
+  struct mf_win32_pending *next;
+  int come = 0;
+  size_t index = 0;
+  while (index < listener->count && (come = has_come(listener->pending[index], listener->pipe != NULL)) == 0)
+    index++;
+  if (come <= 0)
+    return come < 0 ? come : MAYFLY_EAGAIN;
+  int result = issue_next(listener, 0, &next);
+  if (result == 0)
+    *taken = replace(listener, index, next);
+  return result;
 }
 
 int mf_os_accept(mf_os_listener *listener, mf_os_stream **stream, mayfly_address *from) {
-  struct mf_win32_pending *next;
-  size_t index = 0;
+  struct mf_win32_pending *taken;
   if (listener->shut)
     return mf_fail(MAYFLY_ECANCELED, "accept: the listener was shut down");
-  while (index < listener->count && !has_come(listener->pending[index], listener->pipe != NULL))
-    index++;
-  if (index == listener->count) {
-    look_again(listener);
-    return MAYFLY_EAGAIN;
-  }
-  int result = issue_next(listener, 0, &next);
+  int result = take_first(listener, &taken);
+  look_again(listener); /* whatever came of it: the event was reset by what was issued */
   if (result < 0)
     return result;
-  struct mf_win32_pending *taken = replace(listener, index, next);
-  look_again(listener);
   result = listener->pipe != NULL ? accepted_pipe(listener, taken, stream, from)
                                   : accepted_socket(listener, taken, stream, from);
   free(taken);

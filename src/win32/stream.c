@@ -169,14 +169,30 @@ static int ran_out(const mf_os_stream *stream, const char *what) {
 
 /* ---- reading ---- */
 
-/* Zero-byte reads do not disturb a message; what is left of it, the system tells. */
+/* Zero-byte reads do not disturb a message; what is left of it, the system tells. Where it does not, there is more all
+ * the same, and the next read says what became of it: a server that disconnects takes the rest away. */
 static uint64_t left_of_message(const mf_os_stream *stream) {
-  DWORD left = 0;
-  PeekNamedPipe(stream->handle, NULL, 0, NULL, NULL, &left);
-  return left;
+  DWORD left;
+  return PeekNamedPipe(stream->handle, NULL, 0, NULL, NULL, &left) ? left : 1;
 }
 
-/* Whatever the system says of a stream that was shut meanwhile: a socket's read that comes after gives WSAESHUTDOWN. */
+/* The system has given the connection up, since the peer's machine or the way to it is silent. None of our deadlines
+ * has passed, and no other read or write will go better. */
+static int is_given_up(DWORD error) {
+  return error == WSAETIMEDOUT || error == ERROR_SEM_TIMEOUT || error == WSAENETRESET || error == WSAENETDOWN ||
+         error == WSAENETUNREACH || error == WSAEHOSTDOWN || error == WSAEHOSTUNREACH;
+}
+
+static int read_reset(mf_os_stream *stream, DWORD error) {
+  if (stream->reset) /* the system says it again and again, POSIX once */
+    return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer reset the connection", number(stream));
+  stream->reset = 1;
+  mf_win32_fail(error, "receive on descriptor %d", number(stream));
+  return MAYFLY_ECONNRESET;
+}
+
+/* Whatever the system says of a stream that was shut meanwhile: a socket's read that comes after gives WSAESHUTDOWN,
+ * which is an end like any other where another process has done it. */
 static int read_failed(mf_os_stream *stream, DWORD error) {
   if (stream->shut)
     return canceled(stream, "receive on");
@@ -186,16 +202,15 @@ static int read_failed(mf_os_stream *stream, DWORD error) {
   case ERROR_BROKEN_PIPE:
   case ERROR_PIPE_NOT_CONNECTED:
   case ERROR_NO_DATA:
+  case WSAESHUTDOWN:
     return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer closed the connection", number(stream));
   case WSAECONNRESET:
   case WSAECONNABORTED:
   case ERROR_NETNAME_DELETED:
-    if (stream->reset) /* the system says it again and again, POSIX once */
-      return mf_fail(MAYFLY_EOF, "receive on descriptor %d: the peer reset the connection", number(stream));
-    stream->reset = 1;
-    return mf_win32_fail(WSAECONNRESET, "receive on descriptor %d", number(stream));
+    return read_reset(stream, WSAECONNRESET);
   default:
-    return mf_win32_fail(error, "receive on descriptor %d", number(stream));
+    return is_given_up(error) ? read_reset(stream, error)
+                              : mf_win32_fail(error, "receive on descriptor %d", number(stream));
   }
 }
 
@@ -295,7 +310,10 @@ static int write_failed(const mf_os_stream *stream, DWORD error, int pending) {
     return mf_win32_fail(error, "send on descriptor %d: the message is larger than the system can hold at once",
                          number(stream));
   default:
-    return mf_win32_fail(error, "send on descriptor %d", number(stream));
+    if (!is_given_up(error))
+      return mf_win32_fail(error, "send on descriptor %d", number(stream));
+    mf_win32_fail(error, "send on descriptor %d: the peer is gone", number(stream));
+    return MAYFLY_EPIPE;
   }
 }
 

@@ -66,11 +66,13 @@ static void probe_stream(struct mf_os_wait_item *item, struct probe *probe) {
     conclude(item, probe);
 }
 
-/* Of a datagram socket nothing may be consumed. */
+/* Of a datagram socket nothing may be consumed. The lowest bit of the event keeps the end of the read from a completion
+ * port that somebody, a loop, may have put the socket on. */
 static int probe_socket(struct mf_os_wait_item *item, struct probe *probe, int type) {
   WSABUF nothing = {0, NULL};
   DWORD flags = type == SOCK_DGRAM ? MSG_PEEK : 0;
   probe->how = SOCKET_PROBE;
+  probe->operation.hEvent = (HANDLE)((uintptr_t)probe->operation.hEvent | 1);
   probe->error = WSARecv((SOCKET)probe->handle, &nothing, 1, NULL, &flags, &probe->operation, NULL) == 0
                      ? 0
                      : (DWORD)WSAGetLastError();
@@ -182,9 +184,11 @@ static void end_one(struct mf_os_wait_item *item, struct probe *probe) {
     CancelIoEx(probe->handle, &probe->operation);
     mf_win32_await(&probe->operation);
     conclude(item, probe);
-  } else if (probe->how == POOL_PROBE)
+    return;
+  }
+  if (probe->how == POOL_PROBE) /* whose threads may not have looked yet */
     UnregisterWaitEx(probe->registration, INVALID_HANDLE_VALUE);
-  else if (probe->how == HANDLE_PROBE && !probe->ready)
+  if ((probe->how == HANDLE_PROBE || probe->how == POOL_PROBE) && !probe->ready)
     probe->ready = WaitForSingleObject(probe->handle, 0) != WAIT_TIMEOUT;
 }
 

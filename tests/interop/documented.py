@@ -59,6 +59,7 @@ def named(what):
 def missing(page, what):
     with open(page, encoding='utf-8') as file:
         words = set(re.findall(r'\w+', ' '.join(re.findall(r'`[^`]*`', file.read()))))
+    print('Python %d.%d, %s: %d names' % (*sys.version_info[:2], what, len(named(what))))
     return ['%s: %s is not in %s' % (what, name, page) for name in sorted(named(what) - words)]
 
 

@@ -280,11 +280,22 @@ static void sending_to_a_peer_that_is_gone_raises_no_signal(void **state) {
 
 ssize_t __real_send(int fd, const void *bytes, size_t size, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags);
+ssize_t __real_recv(int fd, void *bytes, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags);
+
+static int failing_with = ENOBUFS;
 
 ssize_t __wrap_send(int fd, const void *bytes, size_t size, int flags) {
   if (!fault_strikes("send"))
     return __real_send(fd, bytes, size, flags);
-  errno = ENOBUFS;
+  errno = failing_with;
+  return -1;
+}
+
+ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags) {
+  if (!fault_strikes("recv"))
+    return __real_recv(fd, bytes, size, flags);
+  errno = failing_with;
   return -1;
 }
 
@@ -326,6 +337,27 @@ static void a_send_that_failed_in_the_middle_is_the_last(void **state) {
   ends_close(&ends);
 }
 
+/* What TCP says when the peer's machine, or the way to it, is silent for too long. */
+static const int given_up[] = {ETIMEDOUT, ENETDOWN, ENETUNREACH, EHOSTUNREACH};
+
+static void what_the_system_gave_up_is_broken_and_not_out_of_time(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof given_up / sizeof given_up[0]; i++) {
+    struct ends ends;
+    const void *data;
+    size_t size;
+    open_with_faults(&ends);
+    failing_with = given_up[i];
+    fault_arm("recv", 1, 1);
+    assert_error(mayfly_recv_bytes(ends.one, SIZE_MAX, &data, &size), MAYFLY_ECONNRESET, "receive on descriptor");
+    fault_arm("send", 1, 1);
+    assert_error(mayfly_send_bytes(ends.one, "x", 1), MAYFLY_EPIPE, "the peer is gone");
+    assert_error(mayfly_send_bytes(ends.one, "x", 1), MAYFLY_EPIPE, "an earlier message");
+    failing_with = ENOBUFS;
+    ends_close(&ends);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(a_peer_that_closed_between_messages_is_an_end),
@@ -339,6 +371,7 @@ int main(void) {
       test(sending_to_a_peer_that_is_gone_raises_no_signal),
       test(a_send_that_failed_before_anything_left_may_be_repeated),
       test(a_send_that_failed_in_the_middle_is_the_last),
+      test(what_the_system_gave_up_is_broken_and_not_out_of_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

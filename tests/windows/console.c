@@ -39,7 +39,11 @@ struct plan {
   char directory[SCRATCH_PATH_SIZE]; /* where it makes a file, which nobody but the library removes */
   DWORD event;
   int clean; /* whether the library is asked to */
-  int deal;  /* whether a handler of the program's own, installed later, deals with the event */
+  enum {
+    NOBODY,
+    BEFORE,
+    LATER
+  } deals; /* a handler of the program's own that deals with the event, and was installed so */
 };
 
 static int get_an_event(int parent, void *context) {
@@ -51,10 +55,10 @@ static int get_an_event(int parent, void *context) {
   parent_of_child = parent;
   if (!get_console() || mayfly_named_temporary_file(&options, &file) < 0)
     return 1;
-  SetConsoleCtrlHandler(look_around, TRUE);
+  SetConsoleCtrlHandler(plan->deals == BEFORE ? deal_with : look_around, TRUE);
   if (plan->clean && (mayfly_cleanup_on_signals() < 0 || mayfly_cleanup_on_signals() < 0))
     return 2;
-  if (plan->deal)
+  if (plan->deals == LATER)
     SetConsoleCtrlHandler(deal_with, TRUE);
   return GenerateConsoleCtrlEvent(plan->event, 0) ? child_hear(parent) : 3; /* until it has ended this process */
 }
@@ -99,7 +103,15 @@ static void without_being_asked_the_library_does_nothing_at_control_c(void **sta
 
 static void a_handler_that_deals_with_the_event_keeps_it_from_the_library(void **state) {
   struct child child;
-  start(&child, *state, (struct plan){.event = CTRL_C_EVENT, .clean = 1, .deal = 1});
+  start(&child, *state, (struct plan){.event = CTRL_C_EVENT, .clean = 1, .deals = LATER});
+  assert_int_equal(child_hear(child.fd), 'd');
+  child_say(child.fd, 'e');
+  child_expect_exit(&child, 'e');
+}
+
+static void a_handler_from_before_that_deals_with_the_event_does_not_keep_the_program_from_its_exit(void **state) {
+  struct child child;
+  start(&child, *state, (struct plan){.event = CTRL_C_EVENT, .clean = 1, .deals = BEFORE});
   assert_int_equal(child_hear(child.fd), 'd');
   child_say(child.fd, 'e');
   child_expect_exit(&child, 'e');
@@ -118,6 +130,7 @@ int main(void) {
       test_in_scratch(control_c_cleans_up_and_ends_the_process_as_it_would_have),
       test_in_scratch(without_being_asked_the_library_does_nothing_at_control_c),
       test_in_scratch(a_handler_that_deals_with_the_event_keeps_it_from_the_library),
+      test_in_scratch(a_handler_from_before_that_deals_with_the_event_does_not_keep_the_program_from_its_exit),
       test_in_scratch(control_break_cleans_up_too),
   };
   return cmocka_run_group_tests_name("windows.console", tests, NULL, NULL);

@@ -93,28 +93,69 @@ static SOCKET raw_socket_to(const mayfly_address *address) {
   return made;
 }
 
-static void a_socket_is_adopted_or_closed(void **state) {
-  (void)state;
+/* Ours, and the raw socket that it talks to. */
+static mayfly_connection *accept_raw(SOCKET *raw) {
   mayfly_address inet = {MAYFLY_AF_INET, 0, "localhost"};
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   mayfly_listener *listener;
   mayfly_connection *accepted;
-  const void *data;
-  size_t size;
   options.flags = MAYFLY_ENDPOINT_ANY_USER;
   assert_ok(mayfly_listen(&inet, &options, &listener));
-  SOCKET raw = raw_socket_to(mayfly_listener_address(listener));
+  *raw = raw_socket_to(mayfly_listener_address(listener));
   assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &accepted));
-  mayfly_connection *adopted = adopt((HANDLE)raw, 1, 1);
+  assert_ok(mayfly_listener_close(listener));
+  return accepted;
+}
+
+static void a_socket_is_adopted_or_closed(void **state) {
+  (void)state;
+  SOCKET raw;
+  const void *data;
+  size_t size;
+  mayfly_connection *accepted = accept_raw(&raw), *adopted = adopt((HANDLE)raw, 1, 1);
   exchange(adopted, accepted);
   exchange(accepted, adopted);
   close_both(adopted, accepted);
-  raw = raw_socket_to(mayfly_listener_address(listener));
-  assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &accepted));
+  accepted = accept_raw(&raw);
   assert_ok(mayfly_os_fd_close((mayfly_os_fd)raw));
   assert_error(mayfly_recv_bytes(accepted, SIZE_MAX, &data, &size), MAYFLY_EOF, "");
   assert_ok(mayfly_connection_close(accepted));
-  assert_ok(mayfly_listener_close(listener));
+}
+
+/* Another process, which has the same socket: this one has not shut its connection down. */
+static void a_socket_that_somebody_else_has_shut_down_is_at_its_end(void **state) {
+  (void)state;
+  SOCKET raw;
+  const void *data;
+  size_t size;
+  mayfly_connection *accepted = accept_raw(&raw), *adopted = adopt((HANDLE)raw, 1, 1);
+  assert_int_equal(shutdown(raw, SD_BOTH), 0);
+  assert_int_equal(mayfly_poll(adopted, MAYFLY_FOREVER), 1);
+  assert_error(mayfly_recv_bytes(adopted, SIZE_MAX, &data, &size), MAYFLY_EOF, "closed");
+  assert_error(mayfly_send_bytes(adopted, "x", 1), MAYFLY_EPIPE, "the peer is gone");
+  close_both(adopted, accepted);
+}
+
+/* Its loop would take what ends there for its own. */
+static void a_wait_for_a_socket_that_is_on_a_completion_port_leaves_nothing_there(void **state) {
+  (void)state;
+  SOCKET raw;
+  DWORD count;
+  ULONG_PTR key;
+  OVERLAPPED *operation;
+  mayfly_connection *accepted = accept_raw(&raw);
+  HANDLE port = CreateIoCompletionPort((HANDLE)raw, NULL, 1, 1);
+  assert_non_null(port);
+  mayfly_wait_item item = {.fd = (mayfly_os_fd)raw};
+  assert_int_equal(mayfly_wait(&item, 1, 10), 0);
+  assert_ok(mayfly_send_bytes(accepted, "x", 1));
+  assert_int_equal(mayfly_wait(&item, 1, MAYFLY_FOREVER), 1);
+  assert_int_equal(mayfly_wait(&item, 1, 0), 1);
+  assert_false(GetQueuedCompletionStatus(port, &count, &key, &operation, 0));
+  assert_int_equal(GetLastError(), WAIT_TIMEOUT);
+  CloseHandle(port);
+  assert_ok(mayfly_os_fd_close((mayfly_os_fd)raw));
+  assert_ok(mayfly_connection_close(accepted));
 }
 
 /* ---- what is refused ---- */
@@ -131,19 +172,22 @@ static void expect_refused(HANDLE handle, int readable, int writable, int error,
 
 static void what_is_refused_stays_as_it_was(void **state) {
   (void)state;
-  HANDLE one_way[2], synchronous[2];
+  HANDLE one_way[2], synchronous[2], impatient[2];
   HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
   make_pipe(PIPE_TYPE_BYTE, PIPE_ACCESS_INBOUND, GENERIC_WRITE, one_way);
   assert_true(CreatePipe(&synchronous[0], &synchronous[1], NULL, 0));
+  make_pipe(PIPE_TYPE_BYTE | PIPE_NOWAIT, PIPE_ACCESS_DUPLEX, GENERIC_READ | GENERIC_WRITE, impatient);
   expect_refused(one_way[0], 0, 0, MAYFLY_EINVAL, "neither readable nor writable");
   expect_refused(one_way[0], 1, 1, MAYFLY_EINVAL, "it can only be read");
   expect_refused(one_way[1], 1, 0, MAYFLY_EINVAL, "it can only be written");
   expect_refused(synchronous[0], 1, 0, MAYFLY_ENOTSUP, "made without FILE_FLAG_OVERLAPPED");
   expect_refused(synchronous[1], 0, 1, MAYFLY_ENOTSUP, "made without FILE_FLAG_OVERLAPPED");
+  expect_refused(impatient[0], 1, 1, MAYFLY_ENOTSUP, "PIPE_NOWAIT");
   expect_refused(event, 1, 1, MAYFLY_ENOTSUP, "neither a socket nor a pipe");
   for (int i = 0; i < 2; i++) {
     assert_ok(mayfly_os_fd_close((mayfly_os_fd)one_way[i]));
     assert_ok(mayfly_os_fd_close((mayfly_os_fd)synchronous[i]));
+    assert_ok(mayfly_os_fd_close((mayfly_os_fd)impatient[i]));
   }
   assert_ok(mayfly_os_fd_close((mayfly_os_fd)event));
 }
@@ -183,6 +227,8 @@ int main(void) {
       test(pipes_of_both_kinds_are_adopted_at_either_end),
       test(the_ends_of_a_one_way_pipe_of_pythons_are_adopted),
       test(a_socket_is_adopted_or_closed),
+      test(a_socket_that_somebody_else_has_shut_down_is_at_its_end),
+      test(a_wait_for_a_socket_that_is_on_a_completion_port_leaves_nothing_there),
       test(what_is_refused_stays_as_it_was),
       test(a_handle_that_is_none_is_an_error_in_words),
       test(handles_are_not_sent_and_the_words_say_why),

@@ -247,6 +247,23 @@ static void connecting_to_nobody_is_refused(void **state) {
   assert_closed(client, MAYFLY_ECONNREFUSED, "127.0.0.1");
 }
 
+/* ---- a server of another's making ---- */
+
+static void a_server_that_disconnects_has_closed(void **state) {
+  struct loop *loop = *state;
+  mayfly_address address;
+  assert_ok(mayfly_arbitrary_address(MAYFLY_AF_PIPE, &address));
+  HANDLE server =
+      CreateNamedPipeA(address.name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE, 1, 8192, 8192, 0, NULL);
+  assert_ptr_not_equal(server, INVALID_HANDLE_VALUE);
+  struct end *client = loop_connect_to(loop, &address, NULL);
+  loop_run_until(loop, client->opened);
+  assert_true(DisconnectNamedPipe(server));
+  loop_run_until(loop, client->closed);
+  assert_closed(client, MAYFLY_EOF, "the peer closed");
+  assert_true(CloseHandle(server));
+}
+
 /* ---- Node ---- */
 
 static void nodes_messages_come_back_from_a_listener_on_the_loop(void **state) {
@@ -327,6 +344,7 @@ int main(void) {
       test_on_loop(a_listener_whose_pipes_keep_messages_is_not_for_a_loop),
       test_on_loop(a_listener_on_a_loop_makes_no_pipes_that_keep_messages),
       test_on_loop(connecting_to_nobody_is_refused),
+      test_on_loop(a_server_that_disconnects_has_closed),
       test_on_loop(nodes_messages_come_back_from_a_listener_on_the_loop),
       test_on_loop(a_client_on_the_loop_gets_back_from_node_what_it_sends),
       test_on_loop(every_python_reaches_a_listener_on_the_loop_over_inet),

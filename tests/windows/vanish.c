@@ -154,12 +154,20 @@ static int make_and_close(void *directory) {
   return 0;
 }
 
+/* Where a removed file keeps its name until it is closed, as under Wine, its directory must wait for that. */
+static void expect_clean_or_not_yet(int result) {
+  if (is_wine() && result < 0)
+    assert_error(result, MAYFLY_ENOTEMPTY, ".mayfly-");
+  else
+    assert_ok(result);
+}
+
 static void of_what_four_threads_make_while_a_fifth_cleans_up_nothing_is_left(void **state) {
   struct background others[THREADS];
   for (int i = 0; i < THREADS; i++)
     background_start(&others[i], make_and_close, *state);
   for (int i = 0; i < ROUNDS; i++)
-    assert_ok(mayfly_cleanup());
+    expect_clean_or_not_yet(mayfly_cleanup());
   for (int i = 0; i < THREADS; i++)
     background_expect_ok(&others[i]);
   assert_ok(mayfly_cleanup());
@@ -167,6 +175,14 @@ static void of_what_four_threads_make_while_a_fifth_cleans_up_nothing_is_left(vo
 }
 
 /* ---- what somebody has open ---- */
+
+static void a_crash_safe_file_that_is_open_at_a_cleanup_leaves_nothing_at_the_next(void **state) {
+  mayfly_file *file = files_named(*state, MAYFLY_TEMP_CRASH_SAFE | MAYFLY_TEMP_REOPENABLE);
+  expect_clean_or_not_yet(mayfly_cleanup());
+  assert_ok(mayfly_file_close(file));
+  assert_ok(mayfly_cleanup());
+  assert_true(scratch_is_empty(*state));
+}
 
 static HANDLE open_as_others(const char *path) {
   HANDLE handle = CreateFileA(path, GENERIC_READ, SHARE_SOME, NULL, OPEN_EXISTING, 0, NULL);
@@ -285,6 +301,7 @@ int main(int count, char **arguments) {
       test_in_scratch(a_sweep_removes_what_a_killed_process_left_and_nothing_of_a_living_one),
       test_in_scratch(killed_at_any_moment_it_leaves_only_what_a_sweep_removes),
       test_in_scratch(of_what_four_threads_make_while_a_fifth_cleans_up_nothing_is_left),
+      test_in_scratch(a_crash_safe_file_that_is_open_at_a_cleanup_leaves_nothing_at_the_next),
       test_in_scratch(a_file_that_cannot_go_at_its_close_goes_at_the_cleanup),
       test_in_scratch(a_released_file_is_open_to_who_shares_nothing),
       test_in_scratch(a_directory_with_an_open_file_is_cleaned_up_when_that_is_closed),
