@@ -107,6 +107,13 @@ static void arguments_that_cannot_be_are_status_2_and_the_way_to_help(void **sta
   }
 }
 
+static void a_command_that_is_none_is_named(void **state) {
+  struct tool tool = {0};
+  (void)state;
+  assert_int_equal(run(&tool, "fly"), USAGE);
+  assert_contains(tool.complained, "mayfly: fly: there is no such command\n");
+}
+
 static void help_goes_to_standard_output_and_lists_the_exit_statuses(void **state) {
   struct tool tool = {0};
   (void)state;
@@ -797,6 +804,7 @@ static void md5_takes_its_option(struct stage *stage) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(arguments_that_cannot_be_are_status_2_and_the_way_to_help),
+      test(a_command_that_is_none_is_named),
       test(help_goes_to_standard_output_and_lists_the_exit_statuses),
       test(each_command_has_its_own_help),
       test(version_is_the_librarys),
