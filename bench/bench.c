@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* bench.c - clocks, medians and quartiles, and the turns that limit and mayfly take. */
+/* bench.c - clocks, medians and quartiles, and the turns that limit, mayfly and others take. */
 #include "bench.h"
 #include <mayfly/base.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { TURNS = 15, ATTEMPTS = 3, TURN_NS = 10 * 1000 * 1000 /* of processor time, at least */ };
-enum { LIMIT, CONTROL, MAYFLY, CONTESTANTS };
+enum { LIMIT, CONTROL, OTHER /* the first of them */ };
 static const double tolerance = 0.02; /* a control that is off by more: the row is run again */
+static const int64_t patience_ns = (int64_t)20 * 1000 * 1000 * 1000; /* unless it has taken longer than this */
 
 /* ---- clocks ---- */
 
@@ -89,27 +91,27 @@ static struct spread spread_of(double values[TURNS]) {
 }
 
 struct outcome {
-  struct spread processor, control; /* mayfly, and the limit again: processor time as ratios to the limit */
+  struct spread processor, control; /* who is compared, and the limit again: processor time as ratios to the limit */
   struct spread wall, wall_control; /* the same of elapsed time */
-  struct spread limit_ns, mayfly_ns;
+  struct spread limit_ns, other_ns;
 };
 
-static struct outcome compare_costs(struct bench_cost costs[TURNS][CONTESTANTS]) {
+static struct outcome outcome_of(const struct bench_cost *limit, const struct bench_cost *control,
+                                 const struct bench_cost *other) {
   double values[6][TURNS];
   for (int i = 0; i < TURNS; i++) {
-    const struct bench_cost *cost = costs[i];
-    values[0][i] = cost[MAYFLY].processor / cost[LIMIT].processor;
-    values[1][i] = cost[CONTROL].processor / cost[LIMIT].processor;
-    values[2][i] = cost[MAYFLY].wall / cost[LIMIT].wall;
-    values[3][i] = cost[CONTROL].wall / cost[LIMIT].wall;
-    values[4][i] = cost[LIMIT].processor;
-    values[5][i] = cost[MAYFLY].processor;
+    values[0][i] = other[i].processor / limit[i].processor;
+    values[1][i] = control[i].processor / limit[i].processor;
+    values[2][i] = other[i].wall / limit[i].wall;
+    values[3][i] = control[i].wall / limit[i].wall;
+    values[4][i] = limit[i].processor;
+    values[5][i] = other[i].processor;
   }
   return (struct outcome){spread_of(values[0]), spread_of(values[1]), spread_of(values[2]),
                           spread_of(values[3]), spread_of(values[4]), spread_of(values[5])};
 }
 
-/* ---- a row ---- */
+/* ---- turns ---- */
 
 static long operations_a_turn(bench_run *limit, const void *work) {
   long count = 1;
@@ -118,16 +120,22 @@ static long operations_a_turn(bench_run *limit, const void *work) {
   return count;
 }
 
-/* Each of the three comes first, second and last equally often. */
-static struct outcome take_turns(bench_run *limit, bench_run *mayfly, const void *work, long count) {
-  struct bench_cost costs[TURNS][CONTESTANTS];
+/* Each comes first, second and last in its turn. */
+static void take_turns(bench_run *limit, const void *work, long count, const struct bench_other *others, int number,
+                       struct outcome *outcomes) {
+  struct bench_other all[OTHER + BENCH_OTHERS] = {[LIMIT] = {NULL, limit, work}, [CONTROL] = {NULL, limit, work}};
+  struct bench_cost costs[OTHER + BENCH_OTHERS][TURNS];
+  memcpy(all + OTHER, others, (size_t)number * sizeof *others);
   for (int turn = 0; turn < TURNS; turn++)
-    for (int i = 0; i < CONTESTANTS; i++) {
-      int who = (turn + i) % CONTESTANTS;
-      costs[turn][who] = (who == MAYFLY ? mayfly : limit)(work, count);
+    for (int i = 0; i < OTHER + number; i++) {
+      int who = (turn + i) % (OTHER + number);
+      costs[who][turn] = all[who].run(all[who].work, count);
     }
-  return compare_costs(costs);
+  for (int i = 0; i < number; i++)
+    outcomes[i] = outcome_of(costs[LIMIT], costs[CONTROL], costs[OTHER + i]);
 }
+
+/* ---- rows ---- */
 
 static double distance(double ratio) {
   return ratio > 1 ? ratio - 1 : 1 - ratio;
@@ -151,6 +159,8 @@ static int cores(void) {
 }
 
 void bench_head(void) {
+  if (getenv("BENCH_ROWS_ONLY") != NULL)
+    return;
   puts("| work | cores | limit | mayfly | ratio | its quartiles | control | elapsed, control | target | |\n"
        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 }
@@ -160,19 +170,32 @@ static void print_row(const char *name, double target, const struct outcome *out
   if (target > 0)
     snprintf(wanted, sizeof wanted, "%.2f", target);
   printf("| %s | %d | %.4g us | %.4g us | %.3f | %.3f to %.3f | %.3f | %.3f, %.3f | %s | %s |\n", name, cores(),
-         outcome->limit_ns.median / 1000, outcome->mayfly_ns.median / 1000, outcome->processor.median,
+         outcome->limit_ns.median / 1000, outcome->other_ns.median / 1000, outcome->processor.median,
          outcome->processor.low, outcome->processor.high, outcome->control.median, outcome->wall.median,
          outcome->wall_control.median, wanted, verdict(outcome, target));
   fflush(stdout);
 }
 
 void bench_row(const char *name, double target, bench_run *limit, bench_run *mayfly, const void *work) {
+  const struct bench_other contestant = {name, mayfly, work};
   long count = operations_a_turn(limit, work);
-  struct outcome best = take_turns(limit, mayfly, work, count);
+  int64_t begin = now(CLOCK_MONOTONIC);
+  struct outcome best, next;
+  take_turns(limit, work, count, &contestant, 1, &best);
   for (int i = 1; i < ATTEMPTS && distance(best.control.median) > tolerance; i++) {
-    struct outcome next = take_turns(limit, mayfly, work, count);
+    if (now(CLOCK_MONOTONIC) - begin > patience_ns)
+      break;
+    take_turns(limit, work, count, &contestant, 1, &next);
     if (distance(next.control.median) < distance(best.control.median))
       best = next;
   }
   print_row(name, target, &best);
+}
+
+void bench_others(bench_run *limit, const void *work, const struct bench_other *others, int number) {
+  struct outcome outcomes[BENCH_OTHERS];
+  bench_need(number <= BENCH_OTHERS, "room for so many others");
+  take_turns(limit, work, operations_a_turn(limit, work), others, number, outcomes);
+  for (int i = 0; i < number; i++)
+    print_row(others[i].name, 0, &outcomes[i]);
 }

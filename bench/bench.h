@@ -17,10 +17,20 @@ struct bench_cost { /* nanoseconds an operation */
 /* Sets up, does `work` `count` times between bench_start() and bench_stop(), tears down. */
 typedef struct bench_cost bench_run(const void *work, long count);
 
-/* The table's head, once a program. */
+/* The table's head, once a program; not where BENCH_ROWS_ONLY is set in the environment. */
 void bench_head(void);
 /* Runs the limit, the limit again and mayfly in turns and prints the row. `target` 0: none. */
 void bench_row(const char *name, double target, bench_run *limit, bench_run *mayfly, const void *work);
+
+/* Who does the work in mayfly's place. */
+struct bench_other {
+  const char *name; /* of the row */
+  bench_run *run;
+  const void *work;
+};
+enum { BENCH_OTHERS = 16 };
+/* Runs the limit, the limit again and up to BENCH_OTHERS others in turns and prints a row for each of them. */
+void bench_others(bench_run *limit, const void *work, const struct bench_other *others, int number);
 
 struct bench_clock {
   int64_t processor, wall;

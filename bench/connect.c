@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* connect.c - a connection is made and closed: without a key, and with the proof of both sides. */
-#include "bench.h"
 #include "limit.h"
+#include "peers.h"
 #include <mayfly/connection.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -169,6 +169,8 @@ int main(void) {
   fetch_hmac();
   bench_head();
   bench_row("connect, close", 0, limit, mayfly, &open);
+  peers_rows("connect, close", limit, &open, "connect -", NULL);
   bench_row("connect, mutual authentication, close", 1.25, limit, mayfly, &keyed);
+  peers_rows("connect, mutual authentication, close", limit, &keyed, "connect_keyed -", NULL);
   return 0;
 }

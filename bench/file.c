@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* file.c [DIRECTORY...] - temporary files: made, written to, gone; in each directory, or the temporary one. Rows of
- * other libraries stand beside the same limit, in the place of mayfly. */
-#include "bench.h"
-#include "limit.h"
+/* file.c [DIRECTORY...] - temporary files: made, written to, gone; in each directory, or the temporary one. */
+#include "files.h"
 #include <fcntl.h>
 #include <mayfly/tempfile.h>
 #include <stdio.h>
@@ -10,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { CONTENT = 100, SPOOLED = 4096, CROWD = 100000, PATH_SIZE = 512 };
@@ -19,10 +16,6 @@ enum { CONTENT = 100, SPOOLED = 4096, CROWD = 100000, PATH_SIZE = 512 };
 static const char content[SPOOLED];
 static char back[SPOOLED];
 
-struct work {
-  const char *directory;
-};
-
 static void write_content(int fd) {
   bench_need(write(fd, content, CONTENT) == CONTENT, "write");
 }
@@ -30,7 +23,7 @@ static void write_content(int fd) {
 /* ---- limits ---- */
 
 static struct bench_cost unnamed_limit(const void *argument, long count) {
-  const struct work *work = argument;
+  const struct files *work = argument;
   struct bench_clock start = bench_start(0);
   for (long i = 0; i < count; i++) {
     int fd = openat(AT_FDCWD, work->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -75,7 +68,7 @@ static void named_once(const char *path) {
 }
 
 static struct bench_cost named_limit(const void *argument, long count) {
-  const struct work *work = argument;
+  const struct files *work = argument;
   char path[PATH_SIZE];
   snprintf(path, sizeof path, "%s/tmp????????", work->directory);
   char *name = path + strlen(path) - 8;
@@ -104,7 +97,7 @@ static struct bench_cost spooled_limit(const void *argument, long count) {
 
 typedef int maker(const mayfly_temp_options *options, mayfly_file **file);
 
-static struct bench_cost make(const struct work *work, unsigned flags, maker *make_one, long count) {
+static struct bench_cost make(const struct files *work, unsigned flags, maker *make_one, long count) {
   mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
   options.dir = work->directory;
   options.flags = flags;
@@ -144,56 +137,13 @@ static struct bench_cost spooled(const void *argument, long count) {
   return bench_stop(&start, count);
 }
 
-/* ---- others ---- */
-
-/* It has no say in where. */
-static struct bench_cost libc_tmpfile(const void *argument, long count) {
-  (void)argument;
-  struct bench_clock start = bench_start(0);
-  for (long i = 0; i < count; i++) {
-    FILE *file = tmpfile();
-    bench_need(file != NULL && fwrite(content, 1, CONTENT, file) == CONTENT && fclose(file) == 0, "tmpfile");
-  }
-  return bench_stop(&start, count);
-}
-
-/* Without looking whose the name is. */
-static struct bench_cost libc_mkostemp(const void *argument, long count) {
-  const struct work *work = argument;
-  char path[PATH_SIZE];
-  struct bench_clock start = bench_start(0);
-  for (long i = 0; i < count; i++) {
-    snprintf(path, sizeof path, "%s/tmpXXXXXX", work->directory);
-    int fd = mkostemp(path, O_CLOEXEC);
-    bench_need(fd >= 0, "mkostemp");
-    write_content(fd);
-    close(fd);
-    unlink(path);
-  }
-  return bench_stop(&start, count);
-}
-
 /* ---- rows ---- */
-
-static const char *file_system(const char *directory) {
-  enum { EXT4 = 0xEF53, TMPFS = 0x01021994 };
-  struct statfs status;
-  bench_need(statfs(directory, &status) == 0, directory);
-  return status.f_type == EXT4 ? "ext4" : status.f_type == TMPFS ? "tmpfs" : directory;
-}
-
-static void row(const char *name, const char *where, double target, bench_run *limit, bench_run *mayfly,
-                const struct work *work) {
-  char text[128];
-  snprintf(text, sizeof text, "%s, %s", name, where);
-  bench_row(text, target, limit, mayfly, work);
-}
 
 static void crowd_path(char path[PATH_SIZE], const char *directory, int number) {
   snprintf(path, PATH_SIZE, "%.400s/crowd-%d", directory, number);
 }
 
-static void with_a_crowd(const char *parent, const char *where) {
+static void with_a_crowd(const char *parent) {
   char directory[PATH_SIZE], path[PATH_SIZE];
   snprintf(directory, sizeof directory, "%.400s/mayfly-bench-XXXXXX", parent);
   bench_need(mkdtemp(directory) != NULL, directory);
@@ -203,7 +153,7 @@ static void with_a_crowd(const char *parent, const char *where) {
     bench_need(fd >= 0, path);
     close(fd);
   }
-  row("named, among 100,000", where, 1.05, named_limit, named, &(struct work){directory});
+  files_row("named, among 100,000", 1.05, named_limit, named, &(struct files){directory});
   for (int i = 0; i < CROWD; i++) {
     crowd_path(path, directory, i);
     unlink(path);
@@ -211,24 +161,21 @@ static void with_a_crowd(const char *parent, const char *where) {
   rmdir(directory);
 }
 
-static void rows_in(const char *directory) {
-  const struct work work = {directory};
-  const char *where = file_system(directory);
-  row("file without a name", where, 1.03, unnamed_limit, unnamed, &work);
-  row("the same by tmpfile(), in /tmp", where, 0, unnamed_limit, libc_tmpfile, &work);
-  row("named file", where, 1.03, named_limit, named, &work);
-  row("the same by mkostemp() and unlink()", where, 0, named_limit, libc_mkostemp, &work);
-  with_a_crowd(directory, where);
+static void rows_in(const struct files *work) {
+  files_row("file without a name", 1.03, unnamed_limit, unnamed, work);
+  files_peers("file without a name", unnamed_limit, work, "unnamed", NULL);
+  files_row("named file", 1.03, named_limit, named, work);
+  files_peers("named file", named_limit, work, "named", NULL);
+  with_a_crowd(work->directory);
 }
 
 int main(int argc, char **argv) {
-  const struct work none = {NULL};
+  const struct files nowhere = {NULL};
   bench_head();
-  bench_row("file in memory", 1.05, memory_limit, memory, &none);
-  bench_row("spooled, 4 KiB in and out", 1.5, spooled_limit, spooled, &none);
-  if (argc == 1)
-    rows_in(mayfly_gettempdir());
-  for (int i = 1; i < argc; i++)
-    rows_in(argv[i]);
+  bench_row("file in memory", 1.05, memory_limit, memory, &nowhere);
+  peers_rows("file in memory", memory_limit, &nowhere, "memory -", NULL);
+  bench_row("spooled, 4 KiB in and out", 1.5, spooled_limit, spooled, &nowhere);
+  peers_rows("spooled, 4 KiB in and out", spooled_limit, &nowhere, "spooled -", NULL);
+  files_in_each(argc, argv, rows_in);
   return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* round_trip.c - a message to another process and back, by default and reading ahead. */
-#include "bench.h"
+/* round_trip.c - a message to another process and back, by default and reading ahead. Peers stand beside the default.
+ */
 #include "limit.h"
+#include "peers.h"
 #include <mayfly/connection.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,12 @@ static struct bench_cost mayfly(const void *argument, long count) {
   return cost;
 }
 
+static void peers(const char *name, const struct work *work) {
+  char question[32];
+  snprintf(question, sizeof question, "round_trip %zu", work->size);
+  peers_rows(name, limit, work, question, NULL);
+}
+
 int main(void) {
   static const struct {
     const char *name;
@@ -123,6 +130,8 @@ int main(void) {
       char name[64];
       snprintf(name, sizeof name, "round trip, %s%s", messages[i].name, ahead ? ", reading ahead" : "");
       bench_row(name, 1.03, limit, mayfly, &work);
+      if (!ahead)
+        peers(name, &work);
     }
   return 0;
 }

@@ -28,9 +28,9 @@ static void rows_of_round_trips(void) {
   for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
     const struct served work = {SERVED_ECHO, clients[i], 64};
     char name[64];
-    snprintf(name, sizeof name, "loop: round trip 64 B, %d connections", clients[i]);
+    snprintf(name, sizeof name, "loop, round trip 64 B, %d connections", clients[i]);
     compare(name, clients[i] == 1 ? 0 : 1.08, measure_mayfly, &work);
-    strcat(name, ", libuv by hand");
+    strcat(name, ": libuv by hand");
     compare(name, 0, measure_by_hand, &work);
   }
 }
@@ -42,9 +42,9 @@ MEASURE(zeromq, served_measure_apart)
 /* No more than these: with a socket for each, their clients take too long to come in every turn. */
 static void rows_of_others(void) {
   const struct served ten = {SERVED_ECHO, 10, 64}, hundred = {SERVED_ECHO, 100, 64}, thousand = {SERVED_ECHO, 1000, 64};
-  compare("loop: round trip 64 B, 10 connections, nng", 0, measure_nng, &ten);
-  compare("loop: round trip 64 B, 100 connections, ZeroMQ", 0, measure_zeromq, &hundred);
-  compare("loop: round trip 64 B, 1000 connections, ZeroMQ", 0, measure_zeromq, &thousand);
+  compare("loop, round trip 64 B, 10 connections: nng", 0, measure_nng, &ten);
+  compare("loop, round trip 64 B, 100 connections: ZeroMQ", 0, measure_zeromq, &hundred);
+  compare("loop, round trip 64 B, 1000 connections: ZeroMQ", 0, measure_zeromq, &thousand);
 }
 #else
 static void rows_of_others(void) {
@@ -72,9 +72,9 @@ int main(int argc, char **argv) {
   bench_head();
   rows_of_round_trips();
   rows_of_others();
-  row("loop: stream of 64 B, received", 1.10, (struct served){SERVED_SINK, 1, 64});
-  row("loop: stream of 64 B, sent (target: 12 ns a message over)", 0, (struct served){SERVED_SOURCE, 1, 64});
-  row("loop: echo of 1 MiB", 1.15, (struct served){SERVED_ECHO, 1, 1 << 20});
-  row("loop: fan-in, 100 producers, 64 B", 1.10, (struct served){SERVED_FAN_IN, 101, 64});
+  row("loop, stream of 64 B, received", 1.10, (struct served){SERVED_SINK, 1, 64});
+  row("loop, stream of 64 B, sent (target 12 ns a message over)", 0, (struct served){SERVED_SOURCE, 1, 64});
+  row("loop, echo of 1 MiB", 1.15, (struct served){SERVED_ECHO, 1, 1 << 20});
+  row("loop, fan-in, 100 producers, 64 B", 1.10, (struct served){SERVED_FAN_IN, 101, 64});
   return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* wait.c - mayfly_wait() on many connections of which one is ready, beside poll(2) on an array that stands. */
-#include "bench.h"
 #include "limit.h"
+#include "peers.h"
 #include <mayfly/connection.h>
 #include <poll.h>
 #include <stdio.h>
@@ -62,9 +62,11 @@ int main(void) {
   bench_head();
   for (size_t items = 1; items <= MOST; items *= items == 1 ? 100 : 10) {
     const struct work work = {items};
-    char name[64];
+    char name[64], question[32];
     snprintf(name, sizeof name, "wait on %zu", items);
+    snprintf(question, sizeof question, "wait %zu", items);
     bench_row(name, 0, limit, mayfly, &work);
+    peers_rows(name, limit, &work, question, NULL);
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Reads ctest's LastTest.log of every run, and the lines of ci/lint; prints each skip with its reason, what each failure
 # said, the failures by name, and as the last line the totals: who sees nothing but the end sees what to mend. A cmocka
-# program counts with each of its tests, any other test of ctest as one; who said nothing at all did not run.
+# program counts with each of its tests, any other test of ctest as one.
 function count(verdict, test) {
   number[verdict]++
   if (verdict == "skipped") skip[number[verdict]] = run ": " test ": " (reason == "" ? "no reason given" : reason)

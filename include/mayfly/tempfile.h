@@ -200,7 +200,9 @@ MAYFLY_API int mayfly_temporary_file(const mayfly_temp_options *options, mayfly_
  * mayfly_file_close(). Stands for NamedTemporaryFile.
  *
  * On Windows a file without MAYFLY_TEMP_KEEP and MAYFLY_TEMP_REOPENABLE is removed by the system with its last
- * descriptor, even after a crash, and another program can open it only if it shares deleting.
+ * descriptor, even after a crash, and another program can open it only if it shares deleting. With one of them it must
+ * share reading and writing, as fopen() does and a shell's redirection does not. So what any program may be given is
+ * released first (mayfly_file_release()) and opened again afterwards (mayfly_file_reopen()), on every system.
  *
  * The errors of mayfly_mkstemp(). MAYFLY_ECANCELED: the process is ending. */
 MAYFLY_API int mayfly_named_temporary_file(const mayfly_temp_options *options, mayfly_file **file);

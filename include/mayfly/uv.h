@@ -63,7 +63,8 @@
  * ---------
  * A listener is yours until mayfly_uv_listener_close(), and valid until its `closed`; a connection is valid until its
  * `closed` has returned. Neither may be used afterwards, and nothing else frees them. Options, addresses, keys and
- * handlers are copied.
+ * handlers are copied. What uv_walk() shows of mayfly's handles is not the program's to close: a loop that is to end
+ * closes its listeners and connections.
  *
  * Threads and fork
  * ----------------

@@ -46,6 +46,31 @@ int mf_posix_rename_to_free(const char *from, const char *to);
 int mf_posix_lacks_it(int number);
 mode_t mf_posix_umask(void);
 
+/* ---- directory.c ---- */
+
+enum { MF_POSIX_GONE, MF_POSIX_SAME, MF_POSIX_STRANGER };
+/* What `name` in `parent` (AT_FDCWD: a path) is to the directory that is held. -1: errno. */
+int mf_posix_compare(int parent, const char *name, const struct stat *held);
+/* A directory itself, not through a link, to be read; -1: errno. In any case: its owner is let in first. */
+int mf_posix_open_at(int parent, const char *name);
+int mf_posix_open_in_any_case(int parent, const char *name);
+/* Each entry of the open directory but "." and "..", from its beginning, until `visit` returns something else than 0;
+ * `type` as in a struct dirent. -1: errno. */
+int mf_posix_each_entry(int fd, int (*visit)(void *context, const char *name, int type), void *context);
+
+/* ---- tree.c ---- */
+
+struct mf_posix_tree {
+  const char *path; /* for words */
+  int parent;       /* the directory in which it is `name` */
+  const char *name;
+  int held;
+  struct stat status; /* who it is */
+};
+/* As mf_os_directory_remove(); neither descriptor is closed. */
+int mf_posix_tree_remove(const struct mf_posix_tree *tree, int (*progress)(void *context, uint64_t removed),
+                         void *context);
+
 /* ---- stream.c ---- */
 
 struct mf_os_stream {

@@ -36,7 +36,9 @@ void mf_uv_connection_set_reading(mayfly_uv_connection *connection) {
   if (connection->state == MF_UV_CLOSING || connection->state == MF_UV_CONNECTING)
     return;
   int result = mf_uv_transport_read(connection, on);
-  if (result < 0)
+  if (result < 0 && connection->state == MF_UV_PROVING)
+    mf_uv_opening_failed(connection, result);
+  else if (result < 0)
     mf_uv_connection_close(connection, result);
 }
 
@@ -87,8 +89,12 @@ static void go_on_reading(mayfly_uv_connection *connection) {
   mf_uv_connection_set_reading(connection);
 }
 
-/* The loop has read between two turns: where nothing came, and no end either, there is nothing more to wait for. */
+/* The loop has read between two turns: where nothing came, and no end either, there is nothing more to wait for. But on
+ * Windows who takes nothing more is gone, so the read is sure to end, and its end may wait behind those of many others.
+ */
 static void end_unheard(mayfly_uv_connection *connection) {
+  if (mayfly_default_family() != MAYFLY_AF_UNIX)
+    return;
   if (connection->state != MF_UV_OPEN || (connection->flags & (MF_UV_SEND_OVER | MF_UV_PAUSED)) != MF_UV_SEND_OVER)
     return;
   if ((connection->flags & MF_UV_HEARD) != 0) {

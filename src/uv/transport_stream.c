@@ -6,7 +6,11 @@
 #include "internal.h"
 #include <stdlib.h>
 
-enum { SLICES_MAX = 64, ONCE_MAX = 1 << 30 /* bytes of one slice: on Windows their size has 32 bits */ };
+enum {
+  SLICES_MAX = 64,
+  ONCE_MAX = 1 << 30,    /* bytes of one write: on Windows their number has 32 bits */
+  TOGETHER_MAX = 1 << 20 /* of one that gathers: on a pipe of Windows libuv copies it */
+};
 
 struct writing {
   uv_write_t request;
@@ -15,9 +19,10 @@ struct writing {
 };
 
 /* Nothing comes or leaves any more, whatever the system calls it: closed by the peer (on Windows a send too is told of
- * an end), reset, or given up, since the peer's machine is silent. */
+ * an end), reset (on Windows it may be no connection any more before libuv has it), or given up, since the peer's
+ * machine is silent. */
 static int is_over(int number) {
-  static const int known[] = {UV_EOF,       UV_EPIPE,        UV_ECONNRESET,  UV_ECONNABORTED,
+  static const int known[] = {UV_EOF,       UV_EPIPE,        UV_ECONNRESET,  UV_ECONNABORTED, UV_ENOTCONN,
                               UV_ETIMEDOUT, UV_EHOSTUNREACH, UV_ENETUNREACH, UV_ENETDOWN};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
     if (known[i] == number)
@@ -72,11 +77,13 @@ int mf_uv_transport_read(mayfly_uv_connection *connection, int on) {
 
 /* ---- writing ---- */
 
+/* From the first that is not empty on. */
 static unsigned fill(const mayfly_slice *slices, size_t count, uv_buf_t buffers[SLICES_MAX], size_t *total) {
   unsigned filled = 0;
   *total = 0;
   for (size_t i = 0; i < count && filled < SLICES_MAX; i++) {
-    size_t size = slices[i].size < ONCE_MAX ? slices[i].size : ONCE_MAX;
+    size_t room = filled == 0 ? ONCE_MAX : *total < TOGETHER_MAX ? TOGETHER_MAX - *total : 0;
+    size_t size = slices[i].size < room ? slices[i].size : room;
     if (size > 0)
       buffers[filled++] = uv_buf_init((char *)slices[i].data, (unsigned)size);
     *total += size;

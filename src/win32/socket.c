@@ -527,11 +527,15 @@ int mf_os_connect_start(const mayfly_address *numeric, unsigned flags, mf_os_str
   return result == MAYFLY_ETIMEDOUT ? MAYFLY_EAGAIN : result;
 }
 
+/* One that has been reset meanwhile is not connected, and has no error either. */
 int mf_os_connect_finish(mf_os_stream *stream) {
+  SOCKADDR_STORAGE peer;
   int error = 0;
-  int size = sizeof error;
+  int size = sizeof error, peer_size = sizeof peer;
   if (getsockopt((SOCKET)stream->handle, SOL_SOCKET, SO_ERROR, (char *)&error, &size) != 0)
     error = WSAGetLastError();
+  else if (error == 0 && getpeername((SOCKET)stream->handle, (SOCKADDR *)&peer, &peer_size) != 0)
+    error = WSAECONNRESET;
   if (error != 0)
     return mf_win32_fail((DWORD)error, "connect");
   set_option((SOCKET)stream->handle, IPPROTO_TCP, TCP_NODELAY, 1);

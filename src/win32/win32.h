@@ -87,6 +87,36 @@ DWORD mf_win32_rename(HANDLE handle, const wchar_t *to, int replace);
 int mf_win32_set_private(HANDLE handle, const char *words);
 int mf_win32_set_mode(HANDLE handle, int mode, int container, const char *path);
 
+/* ---- directory.c ---- */
+
+enum { MF_WIN32_HOLD = FILE_LIST_DIRECTORY | FILE_TRAVERSE | FILE_READ_ATTRIBUTES | SYNCHRONIZE };
+/* What `size` characters of `name`, as they are in the list, lead to from `directory`, even if it is a link; none: the
+ * directory itself. */
+DWORD mf_win32_open_at(HANDLE directory, const wchar_t *name, size_t size, DWORD access, DWORD share, HANDLE *opened);
+DWORD mf_win32_attributes(HANDLE handle); /* of what was opened; 0: they are not told */
+int mf_win32_is_link(DWORD attributes);
+/* The room of a list that the system fills. */
+union mf_win32_entries {
+  FILE_ID_BOTH_DIR_INFO first; /* aligns the rest */
+  char room[16384];
+};
+/* Calls `visit` for everything but "." and ".."; what it returns, if it is not 0, ends the list. */
+DWORD mf_win32_each_entry(HANDLE directory, union mf_win32_entries *list,
+                          DWORD (*visit)(void *context, const FILE_ID_BOTH_DIR_INFO *entry), void *context);
+
+/* ---- tree.c ---- */
+
+struct mf_win32_tree {
+  const char *path; /* for words */
+  HANDLE held;
+  int (*progress)(void *context, uint64_t removed); /* NULL: nobody asks */
+  void *context;
+  uint64_t removed;
+};
+/* Removes what is in the directory; it stays, and its handle is open. The first failure, after all was tried. */
+int mf_win32_tree_empty(struct mf_win32_tree *tree);
+int mf_win32_tree_count(struct mf_win32_tree *tree); /* one more is removed: what `progress` says to that */
+
 /* ---- stream.c ---- */
 
 enum mf_win32_kind { MF_WIN32_SOCKET, MF_WIN32_BYTES, MF_WIN32_MESSAGES };

@@ -59,6 +59,7 @@ def named(what):
 def missing(page, what):
     with open(page, encoding='utf-8') as file:
         words = set(re.findall(r'\w+', ' '.join(re.findall(r'`[^`]*`', file.read()))))
+    print('Python %d.%d, %s: %d names' % (*sys.version_info[:2], what, len(named(what))))
     return ['%s: %s is not in %s' % (what, name, page) for name in sorted(named(what) - words)]
 
 
@@ -69,7 +70,6 @@ def main(page, *names):
     lines = [line for what in names for line in missing(page, what)]
     for line in lines:
         print('Python %d.%d, %s' % (*sys.version_info[:2], line))
-    print('Python %d.%d: %d names are not in %s' % (*sys.version_info[:2], len(lines), page))
     return int(bool(lines))
 
 

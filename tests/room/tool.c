@@ -107,6 +107,13 @@ static void arguments_that_cannot_be_are_status_2_and_the_way_to_help(void **sta
   }
 }
 
+static void a_command_that_is_none_is_named(void **state) {
+  struct tool tool = {0};
+  (void)state;
+  assert_int_equal(run(&tool, "fly"), USAGE);
+  assert_contains(tool.complained, "mayfly: fly: there is no such command\n");
+}
+
 static void help_goes_to_standard_output_and_lists_the_exit_statuses(void **state) {
   struct tool tool = {0};
   (void)state;
@@ -240,6 +247,34 @@ static void an_echo_is_the_reply(void **state) {
   assert_int_equal(run(&sender, "send", "--reply", address, "anybody there?"), OK);
   assert_string_equal(sender.said, "anybody there?\n");
   assert_string_equal(tool_hear_out(&listener), "anybody there?");
+  tool_end_by(&listener, SIGTERM);
+  free(address);
+}
+
+/* All are printed; that none can be answered stands there once. */
+static void a_client_that_asked_often_and_left_is_told_of_once(void **state) {
+  enum { COUNT = 12000, SIZE = 10 }; /* more than one read, after the first of which the peer is known to be gone */
+  static const char message[] = "\0\0\0\6heard?";
+  static char messages[COUNT * SIZE];
+  struct tool listener = {.directory = *state}, sender = {0};
+  mayfly_connection *connection;
+  char complaint[TEXT_SIZE];
+  char *address = start_listening(&listener, "--echo");
+  assert_return_code(kill(listener.child.pid, SIGSTOP), errno);
+  connect_to(address, NULL, &connection);
+  for (size_t i = 0; i < COUNT; i++)
+    memcpy(messages + i * SIZE, message, SIZE);
+  write_raw(connection, messages, sizeof messages);
+  assert_ok(mayfly_connection_close(connection));
+  assert_return_code(kill(listener.child.pid, SIGCONT), errno);
+  for (int i = 0; i < COUNT; i++)
+    assert_string_equal(tool_hear_out(&listener), "heard?");
+  assert_int_equal(run(&sender, "send", "--reply", address, "next"), OK);
+  ssize_t size = read(fileno(listener.err), complaint, sizeof complaint - 1);
+  assert_in_range(size, 1, sizeof complaint - 1);
+  complaint[size] = '\0';
+  assert_contains(complaint, "the peer is gone");
+  assert_ptr_equal(strchr(complaint, '\n'), complaint + size - 1);
   tool_end_by(&listener, SIGTERM);
   free(address);
 }
@@ -769,6 +804,7 @@ static void md5_takes_its_option(struct stage *stage) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test(arguments_that_cannot_be_are_status_2_and_the_way_to_help),
+      test(a_command_that_is_none_is_named),
       test(help_goes_to_standard_output_and_lists_the_exit_statuses),
       test(each_command_has_its_own_help),
       test(version_is_the_librarys),
@@ -780,6 +816,7 @@ int main(void) {
       test_in_scratch(an_empty_message_is_an_empty_line),
       test_in_scratch(options_may_follow_the_address_and_a_message_may_look_like_one),
       test_in_scratch(an_echo_is_the_reply),
+      test_in_scratch(a_client_that_asked_often_and_left_is_told_of_once),
       test_in_scratch(a_large_message_goes_there_and_back_whole),
       test_in_scratch(a_key_is_forgotten_once_it_has_been_proved),
       test_in_scratch(localhost_gets_a_port_that_clients_can_use),

@@ -115,6 +115,14 @@ int child_hear(int fd) {
   return got == 1 ? word : -1;
 }
 
+int child_hear_now(int fd) {
+  unsigned char word;
+  ssize_t got = recv(fd, &word, 1, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    return 0;
+  return got == 1 ? word : -1;
+}
+
 int child_wait(struct child *child) {
   int status = 0;
   pid_t pid;

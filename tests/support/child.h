@@ -42,6 +42,7 @@ int child_can_be_nobody(void);
 /* One byte, from either side to the other. */
 int child_say(int fd, char word); /* 0; -1: the other side is gone */
 int child_hear(int fd);           /* the next one; -1: the other side is gone */
+int child_hear_now(int fd);       /* the same; 0: nothing has been said yet */
 
 int child_wait(struct child *child);                   /* the status as waitpid(2) gives it */
 void child_expect_exit(struct child *child, int code); /* waits; the test fails if it ended otherwise */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* loop.c - a libuv loop with a listener, and its connections. */
 #include "loop.h"
+#include "raw.h"
 #include "result.h"
 #include <signal.h>
 #include <stdio.h>
@@ -102,13 +103,23 @@ int loop_warm_up(void **state) {
   return uv_loop_init(&uv) == 0 && uv_loop_close(&uv) == 0 ? 0 : -1;
 }
 
-int loop_setup(void **state) {
+static int setup(void **state, mayfly_family family) {
   struct loop *loop = calloc(1, sizeof *loop);
   if (loop == NULL || uv_loop_init(&loop->uv) != 0)
     return -1;
+  uv_timer_init(&loop->uv, &loop->ticks);
   loop->first.loop = loop;
+  loop->family = family;
   *state = loop;
   return 0;
+}
+
+int loop_setup(void **state) {
+  return setup(state, mayfly_default_family());
+}
+
+int loop_setup_inet(void **state) {
+  return setup(state, MAYFLY_AF_INET);
 }
 
 static void count_handle(uv_handle_t *handle, void *count) {
@@ -122,6 +133,7 @@ int loop_teardown(void **state) {
   mayfly_uv_listener_close(loop->listener, listener_closed);
   for (size_t i = 0; i < loop->count; i++)
     mayfly_uv_connection_close(loop->ends[i]->connection, 0);
+  uv_close((uv_handle_t *)&loop->ticks, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   uv_walk(&loop->uv, count_handle, &left);
   left += uv_loop_close(&loop->uv) != 0;
@@ -169,6 +181,25 @@ mayfly_uv_stats loop_stats(const struct loop *loop) {
   return stats;
 }
 
+enum ends_kind loop_kind(const struct loop *loop) {
+  return loop->family == MAYFLY_AF_INET ? ENDS_INET : ENDS_UNIX;
+}
+
+mayfly_family loop_family_with_halves(void) {
+  return mayfly_default_family() == MAYFLY_AF_UNIX ? MAYFLY_AF_UNIX : MAYFLY_AF_INET;
+}
+
+static void tick(uv_timer_t *timer) {
+  (void)timer; /* that the loop comes back is enough */
+}
+
+/* One that rings again, since what rings before the loop waits does not end the waiting. */
+void loop_tick(struct loop *loop) {
+  uv_timer_start(&loop->ticks, tick, 3, 3);
+  uv_run(&loop->uv, UV_RUN_ONCE);
+  uv_timer_stop(&loop->ticks);
+}
+
 /* On Windows what has been said arrives a moment later. */
 void loop_turn(struct loop *loop) {
   int is_late = mayfly_default_family() == MAYFLY_AF_PIPE;
@@ -191,6 +222,28 @@ void loop_resume(struct end *end) {
 
 void loop_close(struct end *end, int flush_ms) {
   mayfly_uv_connection_close(end->connection, flush_ms);
+}
+
+size_t loop_hear(struct loop *loop, int raw, void *bytes, size_t size) {
+  size_t total = 0;
+  while (total < size) {
+    loop_tick_until(loop, !raw_is_quiet(raw));
+    int unread = raw_unread(raw);
+    if (unread <= 0) /* the end */
+      break;
+    size_t some = size - total < (size_t)unread ? size - total : (size_t)unread;
+    total += raw_hear(raw, (char *)bytes + total, some);
+  }
+  return total;
+}
+
+size_t loop_hear_message(struct loop *loop, int raw, void *bytes, size_t capacity) {
+  unsigned char header[4];
+  assert_int_equal(loop_hear(loop, raw, header, sizeof header), sizeof header);
+  size_t size = (size_t)header[0] << 24 | (size_t)header[1] << 16 | (size_t)header[2] << 8 | header[3];
+  assert_true(size <= capacity);
+  assert_int_equal(loop_hear(loop, raw, bytes, size), size);
+  return size;
 }
 
 void loop_check_closed(const struct end *end, int expected, const char *words, const char *file, int line) {

@@ -188,8 +188,26 @@ int raw_is_quiet(int fd) {
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 && errno == EAGAIN;
 }
 
-void raw_reset(int fd) {
+void raw_shut_down_sending(int fd) {
+  assert_return_code(shutdown(fd, SHUT_WR), errno);
+}
+
+static void reset_at_close(int fd) {
   const struct linger at_once = {.l_onoff = 1};
   assert_return_code(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), errno);
+}
+
+void raw_reset(int fd) {
+  reset_at_close(fd);
   close(fd);
+}
+
+void raw_reset_of(mayfly_connection *connection) {
+  reset_at_close(descriptor_of(connection));
+  assert_ok(mayfly_connection_close(connection));
+}
+
+int raw_try_to_say_of(mayfly_connection *connection, const void *bytes, size_t size) {
+  ssize_t sent = send(descriptor_of(connection), bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent == (ssize_t)size ? 0 : -1;
 }

@@ -25,6 +25,10 @@ void raw_await(int fd);                                        /* until somethin
 int raw_unread(int fd);                                        /* how many bytes are there to be read */
 int raw_unread_of(mayfly_connection *connection);              /* the same, of an end of ours */
 int raw_is_quiet(int fd);                                      /* 1: open, and nothing is there to be read */
+void raw_shut_down_sending(int fd);                            /* not of a pipe of Windows, which has no halves */
 void raw_reset(int fd);                                        /* closes it so that an AF_INET peer gets a reset */
+void raw_reset_of(mayfly_connection *connection);              /* the same */
+/* Bytes that need be no message, out of an end of ours. 0; -1: nobody is there any more, or they don't fit. */
+int raw_try_to_say_of(mayfly_connection *connection, const void *bytes, size_t size);
 
 #endif

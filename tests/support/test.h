@@ -30,13 +30,14 @@ struct test_case {
   void *state; /* the setup's, or, if there is none, the test's own */
 };
 
-#define test(function)            test_with_fixtures(function, NULL, NULL)
-#define test_in_scratch(function) test_with_fixtures(function, scratch_setup, scratch_teardown)
-#define test_with_fixtures(function, before, after)                                                                    \
+#define test(function)                              test_with_fixtures(function, NULL, NULL)
+#define test_in_scratch(function)                   test_with_fixtures(function, scratch_setup, scratch_teardown)
+#define test_with_fixtures(function, before, after) test_of_name(#function, function, before, after)
+#define test_of_name(text, function, before, after)                                                                    \
   {                                                                                                                    \
-    .name = #function, .test_func = function, .setup_func = test_setup, .teardown_func = test_teardown,                \
+    .name = text, .test_func = function, .setup_func = test_setup, .teardown_func = test_teardown,                     \
     .initial_state = &(struct test_case) {                                                                             \
-      .name = #function, .setup = before, .teardown = after                                                            \
+      .name = text, .setup = before, .teardown = after                                                                 \
     }                                                                                                                  \
   }
 

@@ -23,7 +23,7 @@ static void close_at_message(struct end *end, const void *data, size_t size) {
 static void closing_inside_opened_is_the_last_but_closed(void **state) {
   struct loop *loop = *state;
   loop->on_opened = close_now;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   raw_say_message(raw, "message", 7);
   loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed);
@@ -35,7 +35,7 @@ static void closing_inside_opened_is_the_last_but_closed(void **state) {
 static void closing_inside_message_drops_the_rest_of_the_batch(void **state) {
   struct loop *loop = *state;
   loop->on_message = close_at_message;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   for (int i = 0; i < 3; i++)
     raw_say_message(raw, "message", 7);
@@ -49,7 +49,7 @@ static void closing_inside_a_large_message_is_the_same(void **state) {
   struct loop *loop = *state;
   static const unsigned char large[100000];
   loop->on_message = close_at_message;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   struct end *client = loop_connect(loop, NULL);
   assert_int_equal(mayfly_uv_send(client->connection, large, sizeof large), 0);
   loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed && client->closed);
@@ -65,7 +65,7 @@ static void close_the_other(struct end *end, const void *data, size_t size) {
 
 static void a_handler_may_close_another_connection(void **state) {
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw[2] = {raw_connect(loop_address(loop)), raw_connect(loop_address(loop))};
   loop_run_until(loop, loop->accepted_count == 2);
   victim = loop->ends[0];
@@ -89,7 +89,7 @@ static void an_answer_before_a_close_that_flushes_is_sent(void **state) {
   struct loop *loop = *state;
   char back[8];
   loop->on_message = answer_and_close;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   raw_say_message(raw, "ping", 4);
   loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed);
@@ -107,7 +107,7 @@ static void a_loop_whose_connection_sent_and_closed_waits_again(void **state) {
   struct loop *loop = *state;
   char said[16];
   loop->on_opened = send_and_close;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed);
   assert_int_equal(raw_hear_message(raw, said, sizeof said), 8);
@@ -126,7 +126,7 @@ static void connect_again(struct end *end) {
 
 static void closed_may_connect_anew(void **state) {
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   struct end *client = loop_connect(loop, NULL);
   client->on_opened = close_now;
   client->on_closed = connect_again;
@@ -140,7 +140,7 @@ static void pause_and_resume(struct end *end) {
 
 static void pausing_and_resuming_one_that_is_closing_is_nothing(void **state) {
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
   struct end *end = loop->accepted;
@@ -160,7 +160,7 @@ static void pausing_and_resuming_one_that_is_closing_is_nothing(void **state) {
 
 static void closing_at_once_comes_from_the_loop(void **state) {
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   struct end *client = loop_connect(loop, NULL);
   close_now(client);
   assert_int_equal(client->closed, 0);
@@ -184,7 +184,7 @@ static void closing_inside_the_handshake(void **state) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   options.authkey = "secret";
   options.authkey_size = 6;
-  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  loop_listen(loop, loop->family, &options);
   for (int turns = 0; turns < 8; turns++) {
     struct end *client = loop_connect(loop, &options);
     for (int i = 0; i < turns; i++)
@@ -200,7 +200,7 @@ static void what_is_sent_and_closed_at_once_arrives(void **state) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   options.authkey = "secret";
   options.authkey_size = 6;
-  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  loop_listen(loop, loop->family, &options);
   struct end *client = loop_connect(loop, &options);
   assert_int_equal(mayfly_uv_send(client->connection, "and forget", 10), 0);
   loop_close(client, 5000);
@@ -270,7 +270,7 @@ static void a_closed_listener_leaves_its_connections_alive(void **state) {
   struct loop *loop = *state;
   char back[8];
   loop->on_message = loop_echo;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   const mayfly_address address = *loop_address(loop);
   int raw = raw_connect(&address);
   loop_run_until(loop, loop->accepted != NULL);
@@ -294,7 +294,7 @@ static void a_closed_listener_drops_those_who_are_proving_the_key(void **state) 
   char bytes[200];
   options.authkey = "secret";
   options.authkey_size = 6;
-  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  loop_listen(loop, loop->family, &options);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop_stats(loop).opening == 1);
   mayfly_uv_listener_close(loop->listener, NULL);
@@ -312,7 +312,7 @@ static void close_and_shut(struct end *end) {
 static void a_handler_may_close_the_listener(void **state) {
   struct loop *loop = *state;
   loop->on_opened = close_and_shut;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw[3];
   for (int i = 0; i < 3; i++)
     raw[i] = raw_connect(loop_address(loop));
@@ -335,7 +335,7 @@ static void each_visits_those_that_are_open(void **state) {
   struct loop *loop = *state;
   char back[8];
   int raw[3], visited = 0;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   for (size_t i = 0; i < 3; i++) {
     raw[i] = raw_connect(loop_address(loop));
     loop_run_until(loop, loop->accepted_count == i + 1);
@@ -356,7 +356,7 @@ static void each_visits_those_that_are_open(void **state) {
 static void nothing_is_left_on_a_loop_between_two_lives(void **state) {
   struct loop *loop = *state;
   for (int i = 0; i < 3; i++) {
-    loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+    loop_listen(loop, loop->family, NULL);
     struct end *client = loop_connect(loop, NULL);
     loop_run_until(loop, client->opened);
     mayfly_uv_listener_close(loop->listener, NULL);
@@ -370,26 +370,26 @@ static void nothing_is_left_on_a_loop_between_two_lives(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test_on_loop(closing_inside_opened_is_the_last_but_closed),
-      test_on_loop(closing_inside_message_drops_the_rest_of_the_batch),
-      test_on_loop(closing_inside_a_large_message_is_the_same),
-      test_on_loop(a_handler_may_close_another_connection),
-      test_on_loop(an_answer_before_a_close_that_flushes_is_sent),
-      test_on_loop(a_loop_whose_connection_sent_and_closed_waits_again),
-      test_on_loop(closed_may_connect_anew),
-      test_on_loop(pausing_and_resuming_one_that_is_closing_is_nothing),
-      test_on_loop(closing_at_once_comes_from_the_loop),
+      test_over_each_family(closing_inside_opened_is_the_last_but_closed),
+      test_over_each_family(closing_inside_message_drops_the_rest_of_the_batch),
+      test_over_each_family(closing_inside_a_large_message_is_the_same),
+      test_over_each_family(a_handler_may_close_another_connection),
+      test_over_each_family(an_answer_before_a_close_that_flushes_is_sent),
+      test_over_each_family(a_loop_whose_connection_sent_and_closed_waits_again),
+      test_over_each_family(closed_may_connect_anew),
+      test_over_each_family(pausing_and_resuming_one_that_is_closing_is_nothing),
+      test_over_each_family(closing_at_once_comes_from_the_loop),
       test_on_loop(closing_while_a_host_is_resolved),
-      test_on_loop(closing_inside_the_handshake),
-      test_on_loop(what_is_sent_and_closed_at_once_arrives),
+      test_over_each_family(closing_inside_the_handshake),
+      test_over_each_family(what_is_sent_and_closed_at_once_arrives),
       test_on_loop(a_flush_that_takes_too_long_is_given_up),
       test_on_loop(a_second_close_ends_a_flush),
       test_on_loop(a_flush_to_a_peer_that_dies_has_failed),
-      test_on_loop(a_closed_listener_leaves_its_connections_alive),
-      test_on_loop(a_closed_listener_drops_those_who_are_proving_the_key),
-      test_on_loop(a_handler_may_close_the_listener),
-      test_on_loop(each_visits_those_that_are_open),
-      test_on_loop(nothing_is_left_on_a_loop_between_two_lives),
+      test_over_each_family(a_closed_listener_leaves_its_connections_alive),
+      test_over_each_family(a_closed_listener_drops_those_who_are_proving_the_key),
+      test_over_each_family(a_handler_may_close_the_listener),
+      test_over_each_family(each_visits_those_that_are_open),
+      test_over_each_family(nothing_is_left_on_a_loop_between_two_lives),
   };
   return loop_run_tests(tests);
 }

@@ -1,33 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* crowd.c - thousands of connections to one loop: none is lost, each costs little, and those who don't read cost others
- * nothing. MAYFLY_TEST_CROWD is how many; 10000 is what is promised, less is quick. */
+/* crowd.c - thousands of connections to one loop: none is lost, each costs little, those who come and go leave nothing,
+ * and those who don't read cost others nothing. MAYFLY_TEST_CROWD is how many there are at once; 10000 is what is
+ * promised, less is quick. */
 #include "child.h"
+#include "heap.h"
 #include "leaks.h"
 #include "limit.h"
 #include "loop.h"
 #include "raw.h"
 #include "result.h"
-#include "sanitizer.h"
-#include <errno.h>
-#include <malloc.h>
-#include <stdio.h>
+#include "rounds.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #ifdef LOOP_STREAM
-enum { IDLE_MAX = 480, OWN_DESCRIPTORS = 2 /* the child's, and one that libuv keeps for when there are no more */ };
+enum { IDLE_MAX = 480, OWN_DESCRIPTORS = 1 /* that libuv keeps for when there are no more */ };
 #else
-enum { IDLE_MAX = 320, OWN_DESCRIPTORS = 1 /* the child's */ };
+enum { IDLE_MAX = 320, OWN_DESCRIPTORS = 0 };
 #endif
 
 enum { CROWD = 2000, TRIPS = 3, SPARE_DESCRIPTORS = 100 };
 
 static long crowd_size(void) {
   const char *text = getenv("MAYFLY_TEST_CROWD");
-  return text != NULL ? strtol(text, NULL, 10) : CROWD;
+  return text != NULL ? strtol(text, NULL, 10) : rounds_here(CROWD);
 }
 
 /* Both processes need that many descriptors. */
@@ -42,23 +39,14 @@ static int raise_limit(size_t count) {
 /* ---- the clients, in a process of their own ---- */
 
 struct crowd {
-  const mayfly_address *address;
+  mayfly_address address;
   long count;
 };
 
-static int join(const mayfly_address *address) {
-  struct sockaddr_un un = {.sun_family = AF_UNIX};
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  snprintf(un.sun_path, sizeof un.sun_path, "%.100s", address->name);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof un) != 0)
-    _exit(10);
-  return fd;
-}
-
 static void round_trip(int fd, uint32_t number) {
-  unsigned char out[8] = {0, 0, 0, 4}, in[8];
-  memcpy(out + 4, &number, 4);
-  if (send(fd, out, 8, MSG_NOSIGNAL) != 8 || recv(fd, in, 8, MSG_WAITALL) != 8 || memcmp(in, out, 8) != 0)
+  uint32_t back;
+  raw_say_message(fd, &number, sizeof number);
+  if (raw_hear_message(fd, &back, sizeof back) != sizeof back || back != number)
     _exit(11);
 }
 
@@ -69,7 +57,7 @@ static int be_a_crowd(int parent, void *context) {
   if (fds == NULL)
     _exit(12);
   for (long i = 0; i < crowd->count; i++)
-    fds[i] = join(crowd->address);
+    fds[i] = raw_connect(&crowd->address);
   child_say(parent, 'j');
   for (int round = 0; round < TRIPS; round++) {
     child_hear(parent);
@@ -81,23 +69,13 @@ static int be_a_crowd(int parent, void *context) {
   _exit(0);
 }
 
-/* ---- the server ---- */
+/* ---- the server: nothing but mayfly's own is in memory for each ---- */
 
-struct server {
-  uv_loop_t uv;
-  mayfly_uv_listener *listener;
-  uint64_t open, closed;
-  int heard; /* what the child has said last */
-  uv_poll_t child;
-  int fd;
-};
-
-static struct server *server_of(mayfly_uv_connection *connection) {
-  return mayfly_uv_connection_data(connection);
-}
+static uint64_t open_now, closed_so_far;
 
 static void opened(mayfly_uv_connection *connection) {
-  server_of(connection)->open++;
+  (void)connection;
+  open_now++;
 }
 
 static void echo(mayfly_uv_connection *connection, const void *data, size_t size) {
@@ -105,29 +83,20 @@ static void echo(mayfly_uv_connection *connection, const void *data, size_t size
 }
 
 static void closed(mayfly_uv_connection *connection, int status) {
+  (void)connection;
   assert_int_equal(status, MAYFLY_EOF);
-  server_of(connection)->closed++;
+  closed_so_far++;
 }
 
-static void hear(uv_poll_t *handle, int status, int events) {
-  struct server *server = handle->data;
-  (void)status, (void)events;
-  server->heard = child_hear(server->fd);
-  if (server->heard < 0)
-    uv_poll_stop(handle);
+static void run_until_heard(struct loop *loop, const struct child *child, int word) {
+  int heard;
+  loop_tick_until(loop, (heard = child_hear_now(child->fd)) != 0);
+  assert_int_equal(heard, word);
 }
 
-static void run_until_heard(struct server *server, int word) {
-  server->heard = 0;
-  while (server->heard == 0)
-    uv_run(&server->uv, UV_RUN_ONCE);
-  assert_int_equal(server->heard, word);
-}
-
-/* The sanitizers' own allocator is not asked. */
 static void expect_small(long count, size_t bytes) {
   size_t each = bytes / (size_t)count;
-  if (SANITIZED)
+  if (SANITIZED || heap_used() == 0) /* the sanitizers' own allocator is not asked */
     return;
   print_message("  %ld connections, %zu bytes each when idle\n", count, each);
   assert_in_range(each, 1, IDLE_MAX);
@@ -135,44 +104,121 @@ static void expect_small(long count, size_t bytes) {
 
 static void none_of_thousands_is_lost(void **state) {
   static const mayfly_uv_handlers handlers = {sizeof handlers, opened, echo, NULL, closed};
+  struct loop *loop = *state;
   struct crowd crowd = {.count = crowd_size()};
-  struct server server = {.open = 0};
   struct child child;
-  (void)state;
+  open_now = closed_so_far = 0;
   if (!raise_limit((size_t)crowd.count))
     skip();
-  assert_int_equal(uv_loop_init(&server.uv), 0);
-  assert_ok(mayfly_uv_listen(&server.uv, NULL, NULL, &handlers, &server, &server.listener));
+  assert_ok(mayfly_uv_listen(&loop->uv, NULL, NULL, &handlers, &loop->first, &loop->listener));
+  crowd.address = *loop_address(loop);
+  child_start_apart(&child, be_a_crowd, &crowd, sizeof crowd);
   int descriptors = leaks_count();
-  crowd.address = mayfly_uv_listener_address(server.listener);
-  child_start(&child, be_a_crowd, &crowd);
-  server.fd = child.fd;
-  server.child.data = &server;
-  uv_poll_init(&server.uv, &server.child, child.fd);
-  uv_poll_start(&server.child, UV_READABLE, hear);
-  size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
-  run_until_heard(&server, 'j');
-  while (server.open < (uint64_t)crowd.count)
-    uv_run(&server.uv, UV_RUN_ONCE);
+  size_t before = heap_used();
+  run_until_heard(loop, &child, 'j');
+  loop_run_until(loop, open_now == (uint64_t)crowd.count);
   for (int round = 0; round < TRIPS; round++) {
     child_say(child.fd, 'g');
-    run_until_heard(&server, 'r');
+    run_until_heard(loop, &child, 'r');
   }
-  expect_small(crowd.count, mallinfo2().uordblks + mallinfo2().hblkhd - before);
-  mayfly_uv_stats stats = {.size = sizeof stats};
-  assert_ok(mayfly_uv_listener_stats(server.listener, &stats));
+  expect_small(crowd.count, heap_used() - before);
+  mayfly_uv_stats stats = loop_stats(loop);
   assert_int_equal(stats.open, crowd.count);
   assert_int_equal(stats.messages_in, crowd.count * (long)TRIPS);
-  assert_int_equal(server.closed, 0);
+  assert_int_equal(closed_so_far, 0);
   child_say(child.fd, 'l');
-  while (server.closed < (uint64_t)crowd.count)
-    uv_run(&server.uv, UV_RUN_ONCE);
-  assert_int_equal(leaks_count(), descriptors + OWN_DESCRIPTORS);
-  uv_close((uv_handle_t *)&server.child, NULL);
-  mayfly_uv_listener_close(server.listener, NULL);
-  uv_run(&server.uv, UV_RUN_DEFAULT);
-  assert_int_equal(uv_loop_close(&server.uv), 0);
+  loop_run_until(loop, closed_so_far == (uint64_t)crowd.count);
+  assert_in_range(leaks_count(), descriptors, descriptors + OWN_DESCRIPTORS);
   child_expect_exit(&child, 0);
+}
+
+/* ---- those who come and go ---- */
+
+enum { GUESTS = 4000, AT_ONCE = 20 };
+
+static struct {
+  struct loop *loop;
+  int left; /* who are still to come */
+  int opened, closed;
+} guests;
+
+static void come(void);
+
+/* One leaves at once, one when it is answered, and one is shown out. */
+static void guest_opened(mayfly_uv_connection *connection) {
+  guests.opened++;
+  if (guests.opened % 3 == 0)
+    mayfly_uv_connection_close(connection, 0);
+  else if (guests.opened % 3 == 1)
+    assert_int_equal(mayfly_uv_send(connection, "hello", 5), 0);
+  else
+    assert_int_equal(mayfly_uv_send(connection, "goodbye", 7), 0);
+}
+
+static void guest_answered(mayfly_uv_connection *connection, const void *data, size_t size) {
+  (void)data;
+  if (size == 5)
+    mayfly_uv_connection_close(connection, 0);
+}
+
+static void guest_closed(mayfly_uv_connection *connection, int status) {
+  (void)connection;
+  assert_true(status == 0 || status == MAYFLY_EOF || status == MAYFLY_ECONNRESET);
+  guests.closed++;
+  come();
+}
+
+static void come(void) {
+  static const mayfly_uv_handlers handlers = {sizeof handlers, guest_opened, guest_answered, NULL, guest_closed};
+  mayfly_uv_connection *guest;
+  if (guests.left == 0)
+    return;
+  guests.left--;
+  assert_ok(mayfly_uv_connect(&guests.loop->uv, loop_address(guests.loop), NULL, &handlers, NULL, &guest));
+}
+
+static uint64_t hosted, left;
+
+static void host_opened(mayfly_uv_connection *connection) {
+  (void)connection;
+  hosted++;
+}
+
+static void answer_and_close(mayfly_uv_connection *connection, const void *data, size_t size) {
+  int result = mayfly_uv_send(connection, data, size);
+  assert_true(result == 0 || result == MAYFLY_EPIPE);
+  if (size == 7)
+    mayfly_uv_connection_close(connection, MAYFLY_FOREVER);
+}
+
+static void host_closed(mayfly_uv_connection *connection, int status) {
+  (void)connection;
+  assert_true(status == 0 || status == MAYFLY_EOF || status == MAYFLY_EPIPE || status == MAYFLY_ECONNRESET);
+  left++;
+}
+
+static void thousands_come_and_go_and_each_is_closed_once(void **state) {
+  static const mayfly_uv_handlers handlers = {sizeof handlers, host_opened, answer_and_close, NULL, host_closed};
+  struct loop *loop = *state;
+  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
+  mayfly_address address;
+  int all = ROUNDS(rounds_here(GUESTS));
+  hosted = left = 0;
+  memset(&guests, 0, sizeof guests);
+  guests.loop = loop;
+  guests.left = all;
+  options.flags = loop->family == MAYFLY_AF_INET ? MAYFLY_ENDPOINT_ANY_USER : 0;
+  assert_ok(mayfly_arbitrary_address(loop->family, &address));
+  assert_ok(mayfly_uv_listen(&loop->uv, &address, &options, &handlers, &loop->first, &loop->listener));
+  int descriptors = leaks_count();
+  for (int i = 0; i < AT_ONCE; i++)
+    come();
+  loop_run_until(loop, guests.closed == all && loop_stats(loop).open == 0);
+  loop_turn(loop);
+  assert_int_equal(guests.closed, all);
+  assert_int_equal(guests.opened, all);
+  assert_int_equal(left, hosted);
+  assert_in_range(leaks_count(), descriptors, descriptors + OWN_DESCRIPTORS);
 }
 
 /* ---- those who never read ---- */
@@ -195,41 +241,41 @@ static void who_never_reads_costs_a_bounded_amount_and_nobody_else(void **state)
   enum { SLOW = 1000, HIGH = 20000, ROUND_TRIPS = 2000 };
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   static int slow[SLOW];
+  size_t count = (size_t)rounds_here(SLOW);
   char back[8];
   options.queue_high = HIGH;
-  if (!raise_limit((size_t)2 * SLOW))
+  if (!raise_limit(2 * count))
     skip();
   loop->on_message = echo_or_flood;
   loop->on_drained = flood;
   loop_listen(loop, MAYFLY_AF_UNIX, &options);
-  for (int i = 0; i < SLOW; i++) {
+  for (size_t i = 0; i < count; i++) {
     slow[i] = raw_connect(loop_address(loop));
     raw_say_message(slow[i], "flood", 5);
-    if (i % 50 == 49)
-      loop_turn(loop);
+    loop_run_until(loop, loop->accepted_count == i + 1);
   }
-  loop_run_until(loop, loop->accepted_count == SLOW && loop_stats(loop).messages_in == SLOW);
+  loop_run_until(loop, loop_stats(loop).messages_in == count);
   int good = raw_connect(loop_address(loop));
-  size_t before = mallinfo2().uordblks;
-  for (int i = 0; i < ROUND_TRIPS; i++) {
+  size_t before = heap_used();
+  for (int i = 0; i < rounds_here(ROUND_TRIPS); i++) {
     raw_say_message(good, "good", 4);
-    loop_run_until(loop, loop->accepted_count == SLOW + 1 && loop->accepted->messages == i + 1);
-    assert_int_equal(raw_hear_message(good, back, sizeof back), 4);
+    assert_int_equal(loop_hear_message(loop, good, back, sizeof back), 4);
   }
-  size_t after = mallinfo2().uordblks;
+  size_t after = heap_used();
   if (!SANITIZED)
     assert_in_range(after, 0, before + 100000); /* flat */
   assert_in_range(loop_stats(loop).queue_peak, HIGH, HIGH + 4004);
-  for (size_t i = 0; i < SLOW; i++)
+  for (size_t i = 0; i < count; i++)
     assert_error(mayfly_uv_send(loop->ends[i]->connection, "more", 4), MAYFLY_EAGAIN, "");
-  for (int i = 0; i < SLOW; i++)
+  for (size_t i = 0; i < count; i++)
     close(slow[i]);
   close(good);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(none_of_thousands_is_lost),
+      test_on_loop(none_of_thousands_is_lost),
+      test_over_each_family(thousands_come_and_go_and_each_is_closed_once),
       test_on_loop(who_never_reads_costs_a_bounded_amount_and_nobody_else),
   };
   return loop_run_tests(tests);

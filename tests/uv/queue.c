@@ -1,92 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* queue.c - what is waiting to leave: when it does, the marks, and whose the memory is. */
+/* queue.c - what is waiting to leave: the marks, whose the memory is, and what becomes of it when the peer is gone. */
 #include "loop.h"
 #include "raw.h"
 #include "result.h"
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- how many system calls ---- */
+/* ---- when it leaves ---- */
 
-static int writes;
-static int blocked; /* so many more times there is no room for what is sent */
-
-ssize_t __real_send(int fd, const void *data, size_t size, int flags);
-ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
-ssize_t __wrap_send(int fd, const void *data, size_t size, int flags) {
-  writes += (flags & MSG_DONTWAIT) != 0; /* those of the library; the test's own wait */
-  if ((flags & MSG_DONTWAIT) != 0 && blocked > 0) {
-    blocked--;
-    errno = EAGAIN;
-    return -1;
-  }
-  return __real_send(fd, data, size, flags);
-}
-
-ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
-  writes++;
-  return __real_sendmsg(fd, message, flags);
-}
-
-/* libuv's own calls are not the wrapped ones. */
-#ifdef LOOP_STREAM
-static void expect_writes(int expected) {
-  (void)expected;
-  writes = 0;
-}
-#else
-static void expect_writes(int expected) {
-  assert_int_equal(writes, expected);
-  writes = 0;
-}
-#endif
-
-static void the_answers_of_one_read_leave_together(void **state) {
+static void the_answers_of_one_read_arrive_in_order(void **state) {
   struct loop *loop = *state;
   enum { COUNT = 100 };
-  char back[8];
+  int back;
   loop->on_message = loop_echo;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   for (int i = 0; i < COUNT; i++)
-    raw_say_message(raw, "message", 7);
-  writes = 0;
-  loop_run_until(loop, loop->accepted != NULL && loop->accepted->messages == COUNT);
-  expect_writes(1);
-  for (int i = 0; i < COUNT; i++)
-    assert_int_equal(raw_hear_message(raw, back, sizeof back), 7);
-  close(raw);
-}
-
-static void the_first_message_of_a_turn_leaves_at_once_and_the_rest_together(void **state) {
-  struct loop *loop = *state;
-  char back[8];
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
-  int raw = raw_connect(loop_address(loop));
-  loop_run_until(loop, loop->accepted != NULL);
-  mayfly_uv_connection *connection = loop->accepted->connection;
-  writes = 0;
-  assert_int_equal(mayfly_uv_send(connection, "first", 5), 0);
-  expect_writes(1);
-  assert_int_equal(mayfly_uv_queued(connection), 0);
-  assert_int_equal(raw_hear_message(raw, back, sizeof back), 5);
-  for (int i = 0; i < 10; i++)
-    assert_int_equal(mayfly_uv_send(connection, "next", 4), 0);
-  assert_int_equal(mayfly_uv_queued(connection), 10 * 8);
-  expect_writes(0);
-  loop_turn(loop);
-  expect_writes(1);
-  assert_int_equal(mayfly_uv_queued(connection), 0);
-  for (int i = 0; i < 10; i++)
-    assert_int_equal(raw_hear_message(raw, back, sizeof back), 4);
-  assert_int_equal(mayfly_uv_send(connection, "first", 5), 0);
-  expect_writes(1);
+    raw_say_message(raw, &i, sizeof i);
+  for (int i = 0; i < COUNT; i++) {
+    assert_int_equal(loop_hear_message(loop, raw, &back, sizeof back), sizeof back);
+    assert_int_equal(back, i);
+  }
+  assert_int_equal(loop->accepted->messages, COUNT);
   close(raw);
 }
 
@@ -119,15 +55,16 @@ static void what_another_prepare_sends_does_not_wait(void **state) {
   uv_prepare_init(&loop->uv, &after);
   uv_timer_init(&loop->uv, &timer);
   uv_prepare_start(&after, wait_for_turn); /* what was started first runs last */
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
   sending_loop = loop;
   uv_prepare_init(&loop->uv, &before);
   uv_prepare_start(&before, send_two); /* runs before ours */
-  uv_timer_start(&timer, stop_waiting, 5000, 0);
-  uv_run(&loop->uv, UV_RUN_ONCE); /* there is no event: it would wait for the timer */
-  uv_run(&loop->uv, UV_RUN_NOWAIT);
+  uv_timer_start(&timer, stop_waiting, 60000, 0);
+  do
+    uv_run(&loop->uv, UV_RUN_ONCE); /* where there is no event it would wait for the timer */
+  while (mayfly_uv_queued(loop->accepted->connection) > 0);
   for (int i = 0; i < 4; i++)
     assert_int_equal(raw_hear_message(raw, back, sizeof back), 8);
   uv_close((uv_handle_t *)&before, NULL);
@@ -142,13 +79,15 @@ static void what_another_prepare_sends_does_not_wait(void **state) {
 enum { HIGH = 100000, LOW = 20000, PIECE = 10000 };
 static const unsigned char piece[PIECE];
 
-static void open_with_marks(struct loop *loop, int *raw) {
+/* A mere peer of a connection whose queue has those marks. */
+static int open_with_marks(struct loop *loop, mayfly_family family) {
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   options.queue_high = HIGH;
   options.queue_low = LOW;
-  loop_listen(loop, MAYFLY_AF_UNIX, &options);
-  *raw = raw_connect(loop_address(loop));
+  loop_listen(loop, family, &options);
+  int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
+  return raw;
 }
 
 /* Until it is above the mark; how many it took. */
@@ -161,16 +100,25 @@ static int fill(mayfly_uv_connection *connection) {
   }
 }
 
-static void hear_pieces(int raw, int count) {
+/* The same until the system, too, takes no more: of AF_INET it does so for a while. */
+static int fill_up(struct loop *loop, mayfly_uv_connection *connection) {
+  int count = 0;
+  do {
+    count += fill(connection);
+    loop_turn(loop);
+  } while (mayfly_uv_queued(connection) <= HIGH);
+  return count;
+}
+
+static void hear_pieces(struct loop *loop, int raw, int count) {
   static unsigned char back[PIECE];
   for (int i = 0; i < count; i++)
-    assert_int_equal(raw_hear_message(raw, back, sizeof back), PIECE);
+    assert_int_equal(loop_hear_message(loop, raw, back, sizeof back), PIECE);
 }
 
 static void a_queue_above_its_mark_takes_nothing_until_it_has_drained(void **state) {
   struct loop *loop = *state;
-  int raw;
-  open_with_marks(loop, &raw);
+  int raw = open_with_marks(loop, MAYFLY_AF_UNIX);
   mayfly_uv_connection *connection = loop->accepted->connection;
   int count = fill(connection);
   assert_in_range(mayfly_uv_queued(connection), HIGH + 1, HIGH + PIECE + 4);
@@ -181,25 +129,62 @@ static void a_queue_above_its_mark_takes_nothing_until_it_has_drained(void **sta
   int heard = 0;
   while (!loop->accepted->drained) {
     assert_true(mayfly_uv_queued(connection) > LOW);
-    hear_pieces(raw, 1);
+    hear_pieces(loop, raw, 1);
     heard++;
     loop_turn(loop);
   }
   assert_in_range(mayfly_uv_queued(connection), 0, LOW);
   assert_int_equal(mayfly_uv_send(connection, piece, PIECE), 0);
-  hear_pieces(raw, count + 1 - heard);
+  hear_pieces(loop, raw, count + 1 - heard);
   assert_int_equal(loop->accepted->drained, 1);
   assert_in_range(loop_stats(loop).queue_peak, HIGH + 1, HIGH + PIECE + 4);
   close(raw);
 }
 
-/* More than the mark in one turn: but the system takes it, so that nobody is told to stop. */
+enum { STREAM_PIECES = 200 };
+static int pieces_left, pieces_refused;
+
+static void send_pieces(struct end *end) {
+  while (pieces_left > 0) {
+    int result = mayfly_uv_send(end->connection, piece, PIECE);
+    pieces_refused += result == MAYFLY_EAGAIN;
+    pieces_left -= result >= 0;
+    if (result != 0)
+      return;
+  }
+}
+
+static void send_pieces_at(struct end *end, const void *data, size_t size) {
+  (void)data, (void)size;
+  send_pieces(end);
+}
+
+/* As a server does that sends as long as it may. */
+static void who_stops_at_the_mark_and_goes_on_when_drained_loses_nothing(void **state) {
+  struct loop *loop = *state;
+  pieces_left = STREAM_PIECES;
+  pieces_refused = 0;
+  loop->on_message = send_pieces_at;
+  loop->on_drained = send_pieces;
+  int raw = open_with_marks(loop, loop->family);
+  raw_say_message(raw, "go", 2);
+  hear_pieces(loop, raw, STREAM_PIECES);
+  loop_run_until(loop, mayfly_uv_queued(loop->accepted->connection) == 0);
+  assert_int_equal(pieces_refused, 0);
+  assert_int_equal(loop_stats(loop).messages_out, STREAM_PIECES);
+  assert_int_equal(loop_stats(loop).bytes_out, STREAM_PIECES * PIECE);
+  assert_in_range(loop_stats(loop).queue_peak, 0, HIGH + PIECE + 4);
+  close(raw);
+}
+
+/* More than the mark in one turn: but the system takes it, so that nobody is told to stop. (A pipe of Windows takes
+ * nothing before the loop runs.) */
 static void what_the_system_takes_is_not_above_the_mark(void **state) {
   struct loop *loop = *state;
   mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
   char back[1000];
   options.queue_high = 2000;
-  loop_listen(loop, MAYFLY_AF_UNIX, &options);
+  loop_listen(loop, loop_family_with_halves(), &options);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
   for (int i = 0; i < 20; i++)
@@ -239,13 +224,12 @@ static void what_is_given_is_released_once_it_has_left(void **state) {
   assert_int_equal(mayfly_uv_send(connection, "after", 5), 0);
   loop_turn(loop);
   assert_int_equal(released, 0);
-  assert_int_equal(raw_hear_message(raw, back, SIZE), 6);
-  for (size_t have = 0; have < SIZE + 4;) { /* in pieces, since the other side runs in this thread */
-    ssize_t count = recv(raw, back, SIZE + 4 - have < SIZE ? SIZE + 4 - have : SIZE, MSG_DONTWAIT);
-    have += count > 0 ? (size_t)count : 0;
-    loop_turn(loop);
-  }
-  assert_int_equal(raw_hear_message(raw, back, SIZE), 5);
+  assert_int_equal(loop_hear_message(loop, raw, back, SIZE), 6);
+  assert_int_equal(loop_hear_message(loop, raw, back, SIZE), SIZE);
+  assert_memory_equal(back, data, SIZE);
+  assert_int_equal(loop_hear_message(loop, raw, back, SIZE), 5);
+  loop_run_until(loop, released > 0);
+  loop_turn(loop);
   assert_int_equal(released, 1);
   close(raw);
   free(back);
@@ -257,7 +241,7 @@ static void what_leaves_at_once_is_released_inside_the_call(void **state) {
   char data[] = "given", back[8];
   given = data;
   released = 0;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop_family_with_halves(), NULL); /* nothing leaves at once on a pipe of Windows */
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
   assert_int_equal(mayfly_uv_send_owned(loop->accepted->connection, data, 5, release), 0);
@@ -276,11 +260,10 @@ static void what_leaves_at_once_is_released_inside_the_call(void **state) {
 
 static void what_is_given_and_never_leaves_is_released_before_closed(void **state) {
   struct loop *loop = *state;
-  int raw;
   static unsigned char data[PIECE];
   given = data;
   released = 0;
-  open_with_marks(loop, &raw);
+  int raw = open_with_marks(loop, loop->family);
   fill(loop->accepted->connection);
   assert_error(mayfly_uv_send_owned(loop->accepted->connection, data, PIECE, release), MAYFLY_EAGAIN, "");
   loop_close(loop->accepted, 0);
@@ -288,8 +271,8 @@ static void what_is_given_and_never_leaves_is_released_before_closed(void **stat
   assert_int_equal(released, 0); /* it was not taken */
   close(raw);
 
-  raw = raw_connect(loop_address(loop));
   loop->accepted = NULL;
+  raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
   while (mayfly_uv_send(loop->accepted->connection, piece, 1000) == 0 &&
          mayfly_uv_queued(loop->accepted->connection) < HIGH / 2)
@@ -315,15 +298,15 @@ static void send_again(void *data) {
 static void a_release_may_send_again(void **state) {
   static unsigned char large[LARGER];
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   struct end *client = loop_connect(loop, NULL);
   sending = client->connection;
   to_send = 3;
   assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, send_again), 0, 1);
   loop_run_until(loop, loop->accepted != NULL && loop->accepted->messages == 4);
   assert_int_equal(loop->accepted->bytes, 4 * LARGER);
+  loop_run_until(loop, mayfly_uv_queued(sending) == 0);
   assert_int_equal(to_send, -1);
-  assert_int_equal(mayfly_uv_queued(sending), 0);
 }
 
 static void close_at_release(void *data) {
@@ -339,7 +322,7 @@ static void flush_at_release(void *data) {
 static void a_release_may_close_what_never_leaves(void **state) {
   static unsigned char large[LARGER];
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
   sending = loop->accepted->connection;
@@ -351,115 +334,120 @@ static void a_release_may_close_what_never_leaves(void **state) {
 static void a_release_may_close(void **state) {
   static unsigned char large[LARGER];
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   struct end *client = loop_connect(loop, NULL);
   sending = client->connection;
   assert_in_range(mayfly_uv_send_owned(sending, large, LARGER, close_at_release), 0, 1);
-  loop_run_until(loop, client->closed && loop->accepted->closed);
+  loop_run_until(loop, client->closed && loop->accepted != NULL && loop->accepted->closed);
   assert_closed(client, 0, "");
   assert_int_equal(loop->accepted->messages, 1);
 }
 
-/* ---- in the handshake ---- */
-
-/* Or its word would be taken for the next step, and it for one that has proved the key. */
-static void who_speaks_before_the_challenge_has_left_is_turned_away(void **state) {
-  struct loop *loop = *state;
-  mayfly_endpoint_options options = MAYFLY_ENDPOINT_OPTIONS_INIT;
-  options.authkey = "secret";
-  options.authkey_size = 6;
-  loop_listen(loop, MAYFLY_AF_UNIX, &options);
-  int raw = raw_connect(loop_address(loop));
-  raw_say_message(raw, "#WELCOME#", 9);
-  blocked = 1;
-  loop_run_until(loop, loop_stats(loop).refused_auth == 1);
-  blocked = 0;
-  assert_int_equal(loop->accepted_count, 0);
-  close(raw);
-}
-
 /* ---- the peer is gone ---- */
 
-static volatile sig_atomic_t pipes_broken;
-
-static void on_sigpipe(int number) {
-  (void)number;
-  pipes_broken++;
-}
-
-static void a_peer_that_is_gone_raises_no_signal(void **state) {
+/* It is not read meanwhile, so that a send is the first to find out. (A socket of Windows whose peer is gone drops what
+ * it has received.) */
+static void what_a_peer_said_before_it_was_gone_is_not_lost(void **state) {
   struct loop *loop = *state;
-  struct sigaction action = {.sa_handler = on_sigpipe}, before;
-  sigaction(SIGPIPE, &action, &before);
   loop_listen(loop, MAYFLY_AF_UNIX, NULL);
   int raw = raw_connect(loop_address(loop));
   loop_run_until(loop, loop->accepted != NULL);
-  raw_say_message(raw, "last words", 10);
+  mayfly_uv_pause(loop->accepted->connection);
+  raw_say_message(raw, "last", 4);
+  raw_say_message(raw, "words", 5);
   close(raw);
-  assert_error(mayfly_uv_send(loop->accepted->connection, "hello?", 6), MAYFLY_EPIPE, "");
+  while (mayfly_uv_send(loop->accepted->connection, "hello?", 6) == 0)
+    loop_tick(loop);
   assert_error(mayfly_uv_send(loop->accepted->connection, "hello?", 6), MAYFLY_EPIPE, "the peer is gone");
+  assert_int_equal(loop->accepted->closed, 0);
+  mayfly_uv_resume(loop->accepted->connection);
   loop_run_until(loop, loop->accepted->closed);
-  assert_int_equal(loop->accepted->messages, 1); /* what came before is not lost */
+  assert_int_equal(loop->accepted->messages, 2);
   assert_closed(loop->accepted, MAYFLY_EOF, "the peer closed");
-  sigaction(SIGPIPE, &before, NULL);
-#ifndef LOOP_STREAM
-  assert_int_equal(pipes_broken, 0);
-#endif
+}
+
+/* The loop learns of many others first, and meanwhile that a send to this one fails. */
+static void last_words_are_heard_among_those_of_many(void **state) {
+  struct loop *loop = *state;
+  enum { OTHERS = 300 };
+  int raw[OTHERS + 1];
+  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  for (size_t i = 0; i <= OTHERS; i++) {
+    raw[i] = raw_connect(loop_address(loop));
+    loop_run_until(loop, loop->accepted_count == i + 1);
+  }
+  for (size_t i = 0; i < OTHERS; i++)
+    raw_say_message(raw[i], "busy", 4);
+  raw_say_message(raw[OTHERS], "last words", 10);
+  close(raw[OTHERS]);
+  struct end *end = loop->accepted;
+  int result = mayfly_uv_send(end->connection, "hello?", 6);
+  assert_true(result == 0 || result == MAYFLY_EPIPE);
+  loop_run_until(loop, end->closed);
+  assert_int_equal(end->messages, 1);
+  for (size_t i = 0; i < OTHERS; i++)
+    close(raw[i]);
+}
+
+static void sending_to_a_peer_that_is_gone_says_so(void **state) {
+  struct loop *loop = *state;
+  int result = 0;
+  loop_listen(loop, loop->family, NULL);
+  int raw = raw_connect(loop_address(loop));
+  loop_run_until(loop, loop->accepted != NULL);
+  mayfly_uv_pause(loop->accepted->connection);
+  close(raw);
+  while ((result = mayfly_uv_send(loop->accepted->connection, "hello?", 6)) == 0)
+    loop_tick(loop);
+  assert_int_equal(result, MAYFLY_EPIPE);
+  mayfly_uv_resume(loop->accepted->connection);
+  loop_run_until(loop, loop->accepted->closed);
+  assert_true(loop->accepted->status == MAYFLY_EOF || loop->accepted->status == MAYFLY_ECONNRESET);
 }
 
 static void a_peer_that_dies_with_a_full_queue_ends_the_connection(void **state) {
   struct loop *loop = *state;
-  int raw;
-  open_with_marks(loop, &raw);
-  fill(loop->accepted->connection);
-  loop_turn(loop);
+  int raw = open_with_marks(loop, loop->family);
+  fill_up(loop, loop->accepted->connection);
   close(raw);
   loop_run_until(loop, loop->accepted->closed);
   assert_true(loop->accepted->status == MAYFLY_EOF || loop->accepted->status == MAYFLY_ECONNRESET);
 }
 
-/* As every server is told to do: at 1 it pauses, and resumes it in drained. */
+/* As every server is told to do: at 1 it pauses, and resumes it in drained. (A socket of Windows that is reset drops
+ * what it has received.) */
 static void who_waits_for_it_to_drain_hears_of_a_peer_that_dies(void **state) {
   struct loop *loop = *state;
-  int raw;
+  int drops = loop->family == MAYFLY_AF_INET && mayfly_default_family() == MAYFLY_AF_PIPE;
   loop->on_drained = loop_resume;
-  open_with_marks(loop, &raw);
-  fill(loop->accepted->connection);
+  int raw = open_with_marks(loop, loop->family);
+  fill_up(loop, loop->accepted->connection);
+  int before = loop->accepted->drained;
   mayfly_uv_pause(loop->accepted->connection);
   raw_say_message(raw, "last words", 10);
   loop_turn(loop);
   close(raw);
   loop_run_until(loop, loop->accepted->closed);
-  assert_int_equal(loop->accepted->messages, 1);
-  assert_int_equal(loop->accepted->drained, 1);
+  assert_in_range(loop->accepted->messages, !drops, 1);
+  assert_int_equal(loop->accepted->drained, before + 1);
   assert_true(loop->accepted->status == MAYFLY_EPIPE || loop->accepted->status == MAYFLY_EOF ||
               loop->accepted->status == MAYFLY_ECONNRESET);
 }
 
-static void a_peer_that_takes_nothing_more_is_heard_out_and_closed(void **state) {
+static void a_reset_with_a_full_queue_ends_the_connection(void **state) {
   struct loop *loop = *state;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
-  int raw = raw_connect(loop_address(loop));
-  loop_run_until(loop, loop->accepted != NULL);
-  raw_say_message(raw, "one", 3);
-  raw_say_message(raw, "two", 3);
-  shutdown(raw, SHUT_RD);
-  mayfly_uv_pause(loop->accepted->connection);
-  assert_error(mayfly_uv_send(loop->accepted->connection, "hello?", 6), MAYFLY_EPIPE, "");
-  loop_turn(loop);
-  assert_int_equal(loop->accepted->closed, 0);
-  mayfly_uv_resume(loop->accepted->connection);
+  int raw = open_with_marks(loop, MAYFLY_AF_INET);
+  fill_up(loop, loop->accepted->connection);
+  raw_reset(raw);
   loop_run_until(loop, loop->accepted->closed);
-  assert_closed(loop->accepted, MAYFLY_EPIPE, "takes nothing more");
-  assert_int_equal(loop->accepted->messages, 2);
-  close(raw);
+  assert_closed(loop->accepted, MAYFLY_ECONNRESET, "");
 }
 
 static void answers_to_what_came_before_nonsense_are_sent(void **state) {
   struct loop *loop = *state;
   char back[8];
   loop->on_message = loop_echo;
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
+  loop_listen(loop, loop->family, NULL);
   int raw = raw_connect(loop_address(loop));
   raw_say(raw, "\0\0\0\4ping\x80\0\0\0", 12);
   loop_run_until(loop, loop->accepted != NULL && loop->accepted->closed);
@@ -471,37 +459,33 @@ static void answers_to_what_came_before_nonsense_are_sent(void **state) {
 static void a_second_close_may_give_a_flush_all_the_time(void **state) {
   struct loop *loop = *state;
   unsigned char bytes[20000];
-  loop_listen(loop, MAYFLY_AF_UNIX, NULL);
-  int raw = raw_connect(loop_address(loop));
-  loop_run_until(loop, loop->accepted != NULL);
+  int raw = open_with_marks(loop, loop->family);
   fill(loop->accepted->connection);
   loop_close(loop->accepted, 1);
   loop_close(loop->accepted, MAYFLY_FOREVER);
   uv_sleep(5); /* longer than the first was to take */
-  while (!loop->accepted->closed) {
-    loop_turn(loop);
-    recv(raw, bytes, sizeof bytes, MSG_DONTWAIT);
-  }
+  while (loop_hear(loop, raw, bytes, sizeof bytes) == sizeof bytes)
+    continue;
+  loop_run_until(loop, loop->accepted->closed);
   assert_closed(loop->accepted, 0, "");
   close(raw);
 }
 
 static void what_is_queued_is_still_sent_after_the_peers_end(void **state) {
   struct loop *loop = *state;
-  int raw;
-  open_with_marks(loop, &raw);
-  int count = fill(loop->accepted->connection);
-  shutdown(raw, SHUT_WR);
-  loop_turn(loop);
+  test_not_on_windows("Wine calls a write done that was waiting when the peer ended its sending");
+  int raw = open_with_marks(loop, MAYFLY_AF_UNIX);
+  int count = fill_up(loop, loop->accepted->connection);
+  raw_shut_down_sending(raw);
+  int before = loop->accepted->drained;
+  while (mayfly_uv_send(loop->accepted->connection, "late", 4) == MAYFLY_EAGAIN)
+    loop_tick(loop);
   assert_int_equal(loop->accepted->closed, 0);
   assert_error(mayfly_uv_send(loop->accepted->connection, "late", 4), MAYFLY_EPIPE, "the peer is gone");
-  for (; count > 0; count--) {
-    hear_pieces(raw, 1);
-    loop_turn(loop);
-  }
+  hear_pieces(loop, raw, count);
   loop_run_until(loop, loop->accepted->closed);
   assert_closed(loop->accepted, MAYFLY_EOF, "the peer closed");
-  assert_int_equal(loop->accepted->drained, 0);
+  assert_int_equal(loop->accepted->drained, before);
   close(raw);
 }
 
@@ -515,10 +499,10 @@ static void close_visited(mayfly_uv_connection *connection, void *context) {
 static void each_visits_those_whose_peer_has_ended_and_does_not_read(void **state) {
   struct loop *loop = *state;
   int visited = 0;
-  int raw;
-  open_with_marks(loop, &raw);
+  test_not_on_windows("Wine calls a write done that was waiting when the peer ended its sending");
+  int raw = open_with_marks(loop, MAYFLY_AF_UNIX);
   fill(loop->accepted->connection);
-  shutdown(raw, SHUT_WR);
+  raw_shut_down_sending(raw);
   loop_turn(loop);
   assert_int_equal(loop->accepted->closed, 0);
   mayfly_uv_listener_each(loop->listener, close_visited, &visited);
@@ -531,24 +515,25 @@ static void each_visits_those_whose_peer_has_ended_and_does_not_read(void **stat
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test_on_loop(the_answers_of_one_read_leave_together),
-      test_on_loop(the_first_message_of_a_turn_leaves_at_once_and_the_rest_together),
-      test_on_loop(what_another_prepare_sends_does_not_wait),
+      test_over_each_family(the_answers_of_one_read_arrive_in_order),
+      test_over_each_family(what_another_prepare_sends_does_not_wait),
       test_on_loop(a_queue_above_its_mark_takes_nothing_until_it_has_drained),
+      test_over_each_family(who_stops_at_the_mark_and_goes_on_when_drained_loses_nothing),
       test_on_loop(what_the_system_takes_is_not_above_the_mark),
       test_on_loop(what_is_given_is_released_once_it_has_left),
       test_on_loop(what_leaves_at_once_is_released_inside_the_call),
-      test_on_loop(what_is_given_and_never_leaves_is_released_before_closed),
-      test_on_loop(a_release_may_send_again),
-      test_on_loop(a_release_may_close),
-      test_on_loop(a_release_may_close_what_never_leaves),
-      test_on_loop(who_speaks_before_the_challenge_has_left_is_turned_away),
-      test_on_loop(a_peer_that_is_gone_raises_no_signal),
-      test_on_loop(a_peer_that_dies_with_a_full_queue_ends_the_connection),
-      test_on_loop(who_waits_for_it_to_drain_hears_of_a_peer_that_dies),
-      test_on_loop(a_peer_that_takes_nothing_more_is_heard_out_and_closed),
-      test_on_loop(answers_to_what_came_before_nonsense_are_sent),
-      test_on_loop(a_second_close_may_give_a_flush_all_the_time),
+      test_over_each_family(what_is_given_and_never_leaves_is_released_before_closed),
+      test_over_each_family(a_release_may_send_again),
+      test_over_each_family(a_release_may_close),
+      test_over_each_family(a_release_may_close_what_never_leaves),
+      test_on_loop(what_a_peer_said_before_it_was_gone_is_not_lost),
+      test_on_loop(last_words_are_heard_among_those_of_many),
+      test_over_each_family(sending_to_a_peer_that_is_gone_says_so),
+      test_over_each_family(a_peer_that_dies_with_a_full_queue_ends_the_connection),
+      test_over_each_family(who_waits_for_it_to_drain_hears_of_a_peer_that_dies),
+      test_on_loop(a_reset_with_a_full_queue_ends_the_connection),
+      test_over_each_family(answers_to_what_came_before_nonsense_are_sent),
+      test_over_each_family(a_second_close_may_give_a_flush_all_the_time),
       test_on_loop(what_is_queued_is_still_sent_after_the_peers_end),
       test_on_loop(each_visits_those_whose_peer_has_ended_and_does_not_read),
   };

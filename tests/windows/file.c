@@ -4,6 +4,7 @@
 #include "os.h"
 #include "result.h"
 #include "test.h"
+#include <mayfly/tempfile.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,29 @@ static void others_open_it_as_they_like_and_are_waited_for_in_its_removal(void *
 static int close_in_a_moment(void *handle) {
   Sleep(100);
   return CloseHandle(handle) ? 0 : MAYFLY_EIO;
+}
+
+/* As a shell's redirection. */
+static void a_program_that_shares_no_writing_comes_to_it_once_it_is_released(void **state) {
+  mayfly_temp_options options = MAYFLY_TEMP_OPTIONS_INIT;
+  mayfly_file *file, *again;
+  char content[8];
+  DWORD written;
+  options.dir = *state;
+  options.flags = MAYFLY_TEMP_REOPENABLE;
+  assert_ok(mayfly_named_temporary_file(&options, &file));
+  assert_ptr_equal(open_as_others(mayfly_file_path(file), GENERIC_WRITE, FILE_SHARE_READ), INVALID_HANDLE_VALUE);
+  assert_int_equal(GetLastError(), ERROR_SHARING_VIOLATION);
+  assert_ok(mayfly_file_release(file));
+  HANDLE other = open_as_others(mayfly_file_path(file), GENERIC_WRITE, FILE_SHARE_READ);
+  assert_ptr_not_equal(other, INVALID_HANDLE_VALUE);
+  assert_true(WriteFile(other, "theirs", 6, &written, NULL));
+  CloseHandle(other);
+  assert_ok(mayfly_file_reopen(file, &again));
+  assert_int_equal(assert_ok(mayfly_file_read(again, content, sizeof content)), 6);
+  assert_memory_equal(content, "theirs", 6);
+  assert_ok(mayfly_file_close(again));
+  assert_ok(mayfly_file_close(file));
 }
 
 static void who_holds_it_for_a_moment_is_waited_for(void **state) {
@@ -335,6 +359,7 @@ int main(void) {
       test_in_scratch(it_is_opened_again_by_its_handle_and_by_its_name),
       test_in_scratch(it_is_copied_and_not_renamed),
       test_in_scratch(others_open_it_as_they_like_and_are_waited_for_in_its_removal),
+      test_in_scratch(a_program_that_shares_no_writing_comes_to_it_once_it_is_released),
       test_in_scratch(who_holds_it_for_a_moment_is_waited_for),
       test_in_scratch(it_goes_even_if_it_is_read_only),
       test_in_scratch(a_stranger_under_its_name_is_left_alone),

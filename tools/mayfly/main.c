@@ -207,8 +207,10 @@ static const struct command *find_command(const char *name) {
 /* getopt's messages begin with argv[0], so it stays the program's. */
 static int run_command(int argc, char **argv) {
   const struct command *command = find_command(argv[1]);
-  if (command == NULL)
-    return tool_misuse("there is no such command");
+  if (command == NULL) {
+    fprintf(stderr, "mayfly: %s: there is no such command\n", argv[1]);
+    return TOOL_USAGE;
+  }
   argv[1] = argv[0];
   int status = command->run(argc - 1, argv + 1);
   if (status != TOOL_HELP)

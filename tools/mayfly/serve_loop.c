@@ -27,6 +27,7 @@ struct client {
   struct server *server;
   uint64_t deaf_since; /* uv_now(); 0: it listens */
   int running;         /* its command */
+  int has_failed;      /* to be replied to, which has been told */
 };
 
 static struct client *client_of(const mayfly_uv_connection *connection) {
@@ -40,10 +41,12 @@ static void stop(struct server *server, int status) {
 
 /* ---- replies ---- */
 
+/* One that has left may have asked a thousand times before: that is told once. */
 static void send_reply(struct client *client, const void *data, size_t size) {
   int result = mayfly_uv_send(client->connection, data, size);
-  if (result < 0)
+  if (result < 0 && !client->has_failed)
     tool_failure(result);
+  client->has_failed |= result < 0;
   if (result == 1) {
     mayfly_uv_pause(client->connection);
     client->deaf_since = uv_now(&client->server->loop);

@@ -184,6 +184,11 @@ int child_hear(int fd) {
   return ReadFile(from, &word, 1, &got, NULL) && got == 1 ? word : -1;
 }
 
+int child_hear_now(int fd) {
+  HANDLE from = fd == PROGRAM_PARENT ? GetStdHandle(STD_INPUT_HANDLE) : places[fd].from;
+  return has_something(from) ? child_hear(fd) : 0;
+}
+
 int child_wait(struct child *child) {
   DWORD code = 0;
   int place = find(child->pid);
