@@ -154,19 +154,17 @@ static void a_payload_over_the_limit_is_refused_before_any_of_it_has_come(void *
 
 /* A receiver that gets one byte at a time, of three messages in a row. */
 static void messages_are_found_in_a_stream_that_comes_byte_by_byte(void **state) {
-  static const uint64_t sizes[] = {3, 0, 260};
-  uint8_t stream[400];
+  static const size_t sizes[] = {3, 0, 260};
+  uint8_t stream[3 * MF_FRAME_HEADER_MAX + 263];
   size_t end = 0;
   (void)state;
-  for (size_t i = 0; i < 3; i++) {
-    end += mf_frame_encode(sizes[i], stream + end);
-    memset(stream + end, 0xee, sizes[i]);
-    end += sizes[i];
-  }
+  memset(stream, 0xee, sizeof stream);
+  for (size_t i = 0; i < 3; i++)
+    end += mf_frame_encode(sizes[i], stream + end) + sizes[i];
 
   size_t start = 0, found = 0;
   for (size_t arrived = 0; arrived <= end; arrived++) {
-    struct mf_frame frame;
+    struct mf_frame frame = {0, 0};
     const int result = mf_frame_decode(stream + start, arrived - start, 1024, &frame);
     assert_true(result >= 0);
     if (result == 0 || arrived - start < frame.header_size + frame.payload_size)
