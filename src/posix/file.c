@@ -307,12 +307,40 @@ static int rename_noreplace(const char *from, const char *to) {
   return mf_posix_lacks_it(errno) ? link_then_unlink(from, to) : -1;
 }
 
+/* The directory that `path` lies in. -1: errno. */
+static int stat_parent(const char *path, struct stat *status) {
+  char *parent = strndup(path, mf_os_path_directory_size(path));
+  int result = parent != NULL ? stat(parent, status) : -1;
+  free(parent);
+  return result;
+}
+
+/* 1: both are one entry of one directory, however they are spelled. -1: errno. */
+static int is_one_entry(const char *one, const char *other) {
+  struct stat here, there;
+  if (strcmp(strrchr(one, '/'), strrchr(other, '/')) != 0)
+    return 0;
+  if (stat_parent(one, &here) != 0 || stat_parent(other, &there) != 0)
+    return -1;
+  return here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+/* rename(2) of a file to another link of it does nothing: then the first name goes by itself. -1: errno. */
+static int drop_other_link(const char *from, const char *to, const struct stat *status) {
+  int left = status->st_nlink > 1 ? mf_posix_same(from, status) : 0;
+  if (left != 1)
+    return left;
+  int one = is_one_entry(from, to);
+  return one == 0 ? unlink(from) : one == 1 ? 0 : -1;
+}
+
 int mf_os_file_rename(mayfly_os_fd fd, const char *from, const char *to, unsigned flags) {
   struct stat status;
   int same = fstat((int)fd, &status) == 0 ? mf_posix_same(from, &status) : -1;
   if (same == 0)
     return mf_fail(MAYFLY_ESTOLEN, "rename %s to %s: the name no longer leads to what was made", from, to);
-  if (same < 0 || ((flags & MAYFLY_PERSIST_NOREPLACE) != 0 ? rename_noreplace(from, to) : rename(from, to)) != 0)
+  if (same < 0 || ((flags & MAYFLY_PERSIST_NOREPLACE) != 0 ? rename_noreplace(from, to) : rename(from, to)) != 0 ||
+      drop_other_link(from, to, &status) != 0)
     return mf_posix_fail("rename %s to %s", from, to);
   return 0;
 }

@@ -440,6 +440,38 @@ static void the_way_to_a_lasting_name_goes_through_links_as_the_systems_does(voi
   assert_ok(mayfly_rmtree(path, NULL));
 }
 
+/* rename(2) does nothing then. */
+static void a_file_may_be_given_the_name_of_another_link_to_it(void **state) {
+  char target[SCRATCH_PATH_SIZE], first[SCRATCH_PATH_SIZE];
+  mayfly_file *file = make_named(*state, 0);
+  scratch_path(target, *state, "target");
+  snprintf(first, sizeof first, "%s", mayfly_file_path(file));
+  files_write(file, "content");
+  expect(link(first, target) == 0);
+  expect_ok(mayfly_file_persist(file, target, 0640, 0));
+  expect(access(first, F_OK) != 0);
+  expect_ok(mayfly_file_close(file));
+  files_expect_at(target, "content");
+  expect(mode_of(target) == 0640);
+  files_remove(target);
+}
+
+/* Even where there is another link of it, and by a way that is spelled otherwise. */
+static void a_file_may_be_given_its_own_name(void **state) {
+  char other[SCRATCH_PATH_SIZE], way[SCRATCH_PATH_SIZE], name[2 * SCRATCH_PATH_SIZE];
+  mayfly_file *file = make_named(*state, 0);
+  scratch_path(other, *state, "other");
+  scratch_path(way, *state, "way");
+  expect(link(mayfly_file_path(file), other) == 0);
+  expect(symlink(*state, way) == 0);
+  snprintf(name, sizeof name, "%s%s", way, strrchr(mayfly_file_path(file), '/'));
+  expect_ok(mayfly_file_persist(file, name, MAYFLY_MODE_PRIVATE, 0));
+  expect_ok(mayfly_file_close(file));
+  files_remove(name);
+  files_remove(other);
+  files_remove(way);
+}
+
 static void a_file_that_nobody_may_write_to_is_removed_all_the_same(void **state) {
   mayfly_file *file = files_named(*state, 0);
   assert_return_code(chmod(mayfly_file_path(file), 0400), errno);
@@ -723,6 +755,8 @@ int main(void) {
       test_in_scratch(a_stranger_of_any_kind_is_not_opened_for_the_file),
       test_in_scratch(a_later_change_of_directory_does_not_matter),
       test_in_scratch(the_way_to_a_lasting_name_goes_through_links_as_the_systems_does),
+      test_in_scratch(a_file_may_be_given_the_name_of_another_link_to_it),
+      test_in_scratch(a_file_may_be_given_its_own_name),
       test_in_scratch(a_file_that_nobody_may_write_to_is_removed_all_the_same),
       test_in_scratch(a_directory_that_may_not_be_written_to_is_named_and_nothing_is_left),
       test_in_scratch(what_can_not_be_removed_is_tried_again_at_the_end),
