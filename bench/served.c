@@ -69,7 +69,7 @@ static unsigned char *framed(size_t size, size_t copies) {
 static void play_echo(const int *fds, const struct served *work) {
   struct epoll_event events[EVENTS];
   size_t whole = SERVED_HEADER + work->size;
-  unsigned char *bytes = framed(work->size, 1), *back = limit_memory(LARGEST);
+  unsigned char *bytes = framed(work->size, 1), *back = limit_memory(whole);
   size_t *missing = limit_memory((size_t)work->clients * sizeof *missing);
   int polling = epoll_create1(0);
   for (int i = 0; i < work->clients; i++) {
