@@ -51,17 +51,17 @@ static void flush(const struct server *server, struct client *client) {
 }
 
 static void append(const struct server *server, struct client *client, const unsigned char *bytes, size_t size) {
-  size_t needed = size > OUT ? size : OUT;
+  size_t whole = SERVED_HEADER + server->run->work->size, room = 2 * (whole > OUT ? whole : OUT);
   if (client->out == NULL)
-    client->out = limit_memory(2 * needed);
-  if (client->end + size > 2 * needed)
+    client->out = limit_memory(room);
+  if (client->end + size > room)
     flush(server, client);
   if (client->begin > 0) {
     memmove(client->out, client->out + client->begin, client->end - client->begin);
     client->end -= client->begin;
     client->begin = 0;
   }
-  bench_need(client->end + size <= 2 * needed, "room to send");
+  bench_need(client->end + size <= room, "room to send");
   memcpy(client->out + client->end, bytes, size);
   client->end += size;
 }
