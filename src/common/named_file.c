@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 static int remove_name(const struct mf_named_file *file) {
-  int removed = mf_os_file_remove(file->fd, file->path, &file->identity);
+  int removed = mf_os_file_remove(file->path, &file->identity);
   return removed < 0 ? removed : 0;
 }
 
@@ -57,6 +57,16 @@ int mf_named_file_remove(struct mf_named_file *file) {
   int result = remove_name(file);
   mf_registry_end(result == 0 ? NULL : &file->entry);
   return result;
+}
+
+int mf_named_file_end(struct mf_named_file *file, int *closed) {
+  if (file->path == NULL || file->kept || !mf_registry_take(&file->entry)) {
+    *closed = mf_os_fd_close(file->fd);
+    return 0;
+  }
+  int result = mf_os_file_end(&file->fd, file->path, &file->identity, closed);
+  mf_registry_end(result < 0 ? &file->entry : NULL);
+  return result < 0 ? result : 0;
 }
 
 int mf_named_file_take(struct mf_named_file *file) {

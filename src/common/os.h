@@ -124,11 +124,13 @@ int mf_os_file_unname(mayfly_os_fd fd, const char *path);
 int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity, mayfly_os_fd *again);
 /* With the birth, for who is about to give the descriptor up. Of a directory too. */
 int mf_os_file_identity(mayfly_os_fd fd, struct mf_os_identity *identity);
-/* Takes the name away if it still leads to that file; `fd`, which stays open, or MAYFLY_NO_FD. 1: removed, or will be
- * when the last descriptor is closed (Windows). 0: the name was gone, or is a stranger's, who was left alone.
- * MAYFLY_EBUSY: somebody holds the file so that it can't be (Windows); tried for a moment. A file that is read-only
- * goes too. */
-int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity);
+/* Takes the name away if it still leads to that file. 1: removed, or will be when the last descriptor is closed
+ * (Windows). 0: the name was gone, or is a stranger's, who was left alone. MAYFLY_EBUSY: somebody holds the file so
+ * that it can't be (Windows); tried for a moment. A file that is read-only goes too. */
+int mf_os_file_remove(const char *path, const struct mf_os_identity *identity);
+/* The same, and closes *fd, in the order that costs least. Where the descriptor is given up *fd is MAYFLY_NO_FD and
+ * *closed what mf_os_fd_close() said, even where the name can't be removed; then `identity` has the birth. */
+int mf_os_file_end(mayfly_os_fd *fd, const char *path, struct mf_os_identity *identity, int *closed);
 /* MAYFLY_MODE_PRIVATE, MAYFLY_MODE_NEW or the bits of chmod(2); `path` is the name that the file is about to have:
  * Windows takes MAYFLY_MODE_NEW from its directory, and of the bits only whether the owner may write. */
 int mf_os_file_set_mode(mayfly_os_fd fd, int mode, const char *path);

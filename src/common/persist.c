@@ -164,7 +164,7 @@ static void discard_copy(struct mf_named_file *copy) {
   char words[MF_OS_WORDS_SIZE];
   mf_words_keep(words);
   if (mf_named_file_take(copy) == 0) {
-    mf_os_file_remove(copy->fd, copy->path, &copy->identity);
+    mf_os_file_remove(copy->path, &copy->identity);
     mf_named_file_let_go(copy);
   }
   mf_os_fd_close(copy->fd);
@@ -340,7 +340,7 @@ int mayfly_file_persist(mayfly_file *file, const char *path, int mode, unsigned 
 
 static int vanish_orphan(struct mf_registry_entry *entry) {
   mayfly_file *file = (mayfly_file *)entry;
-  int removed = mf_os_file_remove(MAYFLY_NO_FD, file->named.path, &file->named.identity);
+  int removed = mf_os_file_remove(file->named.path, &file->named.identity);
   if (removed < 0)
     mf_registry_enter(entry);
   else
@@ -365,12 +365,13 @@ static int leave_to_registry(mayfly_file *file, int result) {
 }
 
 int mayfly_file_close(mayfly_file *file) {
+  int closed = 0;
   if (file == NULL)
     return 0;
-  int result = file->named.path != NULL ? mf_named_file_remove(&file->named) : 0;
+  int result = mf_named_file_end(&file->named, &closed);
   if (result < 0)
     return leave_to_registry(file, result);
-  result = (int)mf_file_say_which(file, mf_os_fd_close(file->named.fd));
+  result = (int)mf_file_say_which(file, closed);
   free_file(file);
   return result;
 }

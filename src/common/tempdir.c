@@ -48,7 +48,7 @@ static int probe(const char *path) {
   if (result < 0)
     return result;
   result = mf_os_file_write_at(fd, text, sizeof text - 1, 0);
-  int removed = mf_os_file_remove(fd, path, &identity);
+  int removed = mf_os_file_remove(path, &identity);
   mf_os_fd_close(fd);
   return result < 0 || removed >= 0 ? result : removed;
 }

@@ -241,14 +241,35 @@ int mf_os_file_reopen(mayfly_os_fd fd, const char *path, const struct mf_os_iden
 
 /* ---- names ---- */
 
-int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity) {
-  (void)fd;
+int mf_os_file_remove(const char *path, const struct mf_os_identity *identity) {
   int same = leads_to(path, identity);
   if (same == 0)
     return 0;
   if (same < 0 || (unlink(path) != 0 && errno != ENOENT))
     return mf_posix_fail("remove %s", path);
   return 1;
+}
+
+/* For who has no descriptor of it any more. */
+static void learn_birth(const char *path, struct mf_os_identity *identity) {
+  if (identity->born_ns == 0 && leads_to(path, identity) == 1)
+    identity->born_ns = born(AT_FDCWD, path);
+}
+
+/* Looked at while the descriptor still keeps the number from others, then closed, then removed: a file system like ext4
+ * keeps a list of open files without names, for a crash, and is spared that. */
+int mf_os_file_end(mayfly_os_fd *fd, const char *path, struct mf_os_identity *identity, int *closed) {
+  int same = leads_to(path, identity);
+  if (same < 0)
+    return mf_posix_fail("remove %s", path);
+  *closed = mf_os_fd_close(*fd);
+  *fd = MAYFLY_NO_FD;
+  if (same == 0 || unlink(path) == 0 || errno == ENOENT)
+    return same;
+  int number = errno;
+  learn_birth(path, identity);
+  errno = number;
+  return mf_posix_fail("remove %s", path);
 }
 
 /* A directory entry of the file itself, whatever its other names are. */

@@ -289,17 +289,25 @@ DWORD mf_win32_remove(const wchar_t *path, const struct mf_os_identity *identity
   return is_gone_or_a_strangers(error) ? ERROR_FILE_NOT_FOUND : error;
 }
 
-int mf_os_file_remove(mayfly_os_fd fd, const char *path, const struct mf_os_identity *identity) {
+int mf_os_file_remove(const char *path, const struct mf_os_identity *identity) {
   wchar_t *wide;
   int result = mf_win32_path(path, &wide);
   if (result < 0)
     return result;
-  (void)fd;
   DWORD error = mf_win32_remove(wide, identity);
   free(wide);
   if (error == ERROR_FILE_NOT_FOUND)
     return 0;
   return error == 0 ? 1 : mf_win32_fail(error, "remove %s", path);
+}
+
+int mf_os_file_end(mayfly_os_fd *fd, const char *path, struct mf_os_identity *identity, int *closed) {
+  int removed = mf_os_file_remove(path, identity);
+  if (removed < 0)
+    return removed;
+  *closed = mf_os_fd_close(*fd);
+  *fd = MAYFLY_NO_FD;
+  return removed;
 }
 
 /* ---- another name ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* files.c - temporary files, with every call failing in turn: nothing is left, nothing half made, nothing lost. */
+#include "files.h"
 #include "calls.h"
 #include "each.h"
 #include "fault.h"
@@ -558,6 +559,23 @@ static void without_proc_the_umask_is_asked_for_itself(void **state) {
   assert_int_equal(umask(before), 027);
 }
 
+/* What a close could not remove is known by its birth too: the number of it is likely to be the next file's. */
+static void a_stranger_with_the_number_of_what_stayed_is_left_alone(void **state) {
+  const mayfly_temp_options options = files_in(*state);
+  mayfly_file *file;
+  assert_ok(mayfly_named_temporary_file(&options, &file));
+  char *path = strdup(mayfly_file_path(file));
+  calls_fail("unlink", 1, 1, EACCES);
+  assert_error(mayfly_file_close(file), MAYFLY_EACCES, path);
+  fault_reset();
+  assert_return_code(unlink(path), errno);
+  files_put(path, "a stranger's");
+  assert_ok(mayfly_cleanup());
+  files_expect_at(path, "a stranger's");
+  files_remove(path);
+  free(path);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_in_scratch(making),
@@ -575,6 +593,7 @@ int main(void) {
       test_in_scratch(without_files_that_have_no_name_one_is_made_by_name),
       test_in_scratch(making_by_name),
       test_in_scratch(without_proc_the_umask_is_asked_for_itself),
+      test_in_scratch(a_stranger_with_the_number_of_what_stayed_is_left_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,13 +137,13 @@ static void others_open_it_as_they_like_and_are_waited_for_in_its_removal(void *
   mayfly_os_fd fd = make(path, *state, "file", 0, &identity);
   HANDLE other = open_as_others(path, GENERIC_READ | GENERIC_WRITE, SHARE_SOME);
   assert_ptr_not_equal(other, INVALID_HANDLE_VALUE);
-  assert_error(mf_os_file_remove(fd, path, &identity), MAYFLY_EBUSY, "file");
+  assert_error(mf_os_file_remove(path, &identity), MAYFLY_EBUSY, "file");
   assert_int_equal(mf_os_path_exists(path), 1);
   CloseHandle(other);
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 1);
+  assert_int_equal(mf_os_file_remove(path, &identity), 1);
   assert_ok(mf_os_fd_close(fd));
   assert_int_equal(mf_os_path_exists(path), 0);
-  assert_int_equal(mf_os_file_remove(MAYFLY_NO_FD, path, &identity), 0);
+  assert_int_equal(mf_os_file_remove(path, &identity), 0);
 }
 
 static int close_in_a_moment(void *handle) {
@@ -180,7 +180,7 @@ static void who_holds_it_for_a_moment_is_waited_for(void **state) {
   struct background other;
   mayfly_os_fd fd = make(path, *state, "file", 0, &identity);
   background_start(&other, close_in_a_moment, open_as_others(path, GENERIC_READ, SHARE_SOME));
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 1);
+  assert_int_equal(mf_os_file_remove(path, &identity), 1);
   background_expect_ok(&other);
   assert_ok(mf_os_fd_close(fd));
 }
@@ -192,7 +192,7 @@ static void it_goes_even_if_it_is_read_only(void **state) {
   assert_ok(mf_os_file_identity(fd, &identity));
   assert_ok(mf_os_fd_close(fd));
   assert_true(SetFileAttributesA(path, FILE_ATTRIBUTE_READONLY));
-  assert_int_equal(mf_os_file_remove(MAYFLY_NO_FD, path, &identity), 1);
+  assert_int_equal(mf_os_file_remove(path, &identity), 1);
   assert_int_equal(mf_os_path_exists(path), 0);
 }
 
@@ -203,15 +203,15 @@ static void a_stranger_under_its_name_is_left_alone(void **state) {
   scratch_path(other, *state, "moved");
   assert_true(MoveFileA(path, other));
   make_and_close(path, *state, "file");
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 0);
+  assert_int_equal(mf_os_file_remove(path, &identity), 0);
   assert_error(mf_os_file_reopen(fd, path, &identity, &again), MAYFLY_ESTOLEN, "file");
   assert_error(mf_os_file_rename(fd, path, "third", 0), MAYFLY_ESTOLEN, "third");
   assert_int_equal(again, 7);
   assert_true(DeleteFileA(path));
   assert_true(CreateDirectoryA(path, NULL));
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 0);
+  assert_int_equal(mf_os_file_remove(path, &identity), 0);
   assert_true(RemoveDirectoryA(path));
-  assert_int_equal(mf_os_file_remove(fd, other, &identity), 1);
+  assert_int_equal(mf_os_file_remove(other, &identity), 1);
   assert_ok(mf_os_fd_close(fd));
 }
 
@@ -226,7 +226,7 @@ static void it_is_known_again_by_identity_alone(void **state) {
   assert_error(mf_os_file_reopen(MAYFLY_NO_FD, path, &another, &fd), MAYFLY_ESTOLEN, "file");
   assert_ok(mf_os_file_reopen(MAYFLY_NO_FD, path, &identity, &fd));
   expect_content(fd, "content");
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 1);
+  assert_int_equal(mf_os_file_remove(path, &identity), 1);
   assert_ok(mf_os_fd_close(fd));
 }
 
@@ -252,7 +252,7 @@ static void a_rename_replaces_a_file_or_says_why_not(void **state) {
   expect_content_of(to, "renamed");
   assert_error(mf_os_file_rename(fd, to, "absent\\to", 0), MAYFLY_ENOENT, "absent");
   assert_true((GetFileAttributesA(to) & FILE_ATTRIBUTE_TEMPORARY) == 0);
-  assert_int_equal(mf_os_file_remove(fd, to, &identity), 1);
+  assert_int_equal(mf_os_file_remove(to, &identity), 1);
   assert_ok(mf_os_fd_close(fd));
 }
 
@@ -290,7 +290,7 @@ static void the_mode_of_a_new_file_is_the_directorys(void **state) {
   read_access_list(path, ours, sizeof ours);
   assert_null(strstr(ours, ";WD)"));
   assert_true(DeleteFileA(other));
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 1);
+  assert_int_equal(mf_os_file_remove(path, &identity), 1);
   assert_ok(mf_os_fd_close(fd));
 }
 
@@ -304,7 +304,7 @@ static void a_mode_without_the_owners_write_is_read_only(void **state) {
   expect_content(fd, "CONTENT");
   assert_ok(mf_os_file_set_mode(fd, 0644, path));
   assert_true((GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) == 0);
-  assert_int_equal(mf_os_file_remove(fd, path, &identity), 1);
+  assert_int_equal(mf_os_file_remove(path, &identity), 1);
   assert_ok(mf_os_fd_close(fd));
 }
 
