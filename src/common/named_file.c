@@ -51,14 +51,6 @@ int mf_named_file_create(struct mf_template *template, unsigned flags, int kept,
   return result;
 }
 
-int mf_named_file_remove(struct mf_named_file *file) {
-  if (file->kept || !mf_registry_take(&file->entry))
-    return 0;
-  int result = remove_name(file);
-  mf_registry_end(result == 0 ? NULL : &file->entry);
-  return result;
-}
-
 int mf_named_file_end(struct mf_named_file *file, int *closed) {
   if (file->path == NULL || file->kept || !mf_registry_take(&file->entry)) {
     *closed = mf_os_fd_close(file->fd);

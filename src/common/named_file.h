@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* named_file.h - a file that is known by its name, from before anyone can see it until the name is gone or given away.
  *
- * Calling sequence: create; then either remove or end, or take and give_back or let_go. */
+ * Calling sequence: create; then either end, or take and give_back or let_go. */
 #ifndef MF_NAMED_FILE_H
 #define MF_NAMED_FILE_H
 
@@ -20,11 +20,8 @@ struct mf_named_file {
 
 /* `flags`: MF_OS_FILE_*. The path is the template's, which is clear then. On failure `file` is as it was. */
 int mf_named_file_create(struct mf_template *template, unsigned flags, int kept, struct mf_named_file *file);
-/* The name goes, if it is still the file's and this process's; the descriptor stays. On failure the registry will try
- * again. */
-int mf_named_file_remove(struct mf_named_file *file);
-/* The same, and the descriptor is closed, with *closed as mf_os_fd_close() says; of a file without a name too. On
- * failure the descriptor may be open yet. */
+/* The name goes, if there is one that is still the file's and this process's, and the descriptor is closed, *closed
+ * being what mf_os_fd_close() said. On failure the registry will try again, and the descriptor may be open yet. */
 int mf_named_file_end(struct mf_named_file *file, int *closed);
 /* 0: it is ours to rename, to give away or to change, until one of the two that follow. MAYFLY_EINVAL: the name is the
  * parent's of this forked process, or was removed by mayfly_cleanup(). */

@@ -239,6 +239,9 @@ int mf_os_stream_poll(mf_os_stream *stream, int64_t deadline); /* 1: a read woul
 int mf_os_stream_send_fd(mf_os_stream *stream, mayfly_os_fd fd, int64_t deadline);
 int mf_os_stream_receive_fd(mf_os_stream *stream, int64_t deadline, mayfly_os_fd *fd);
 MF_PRIVATE void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer); /* -1 where the system does not say */
+/* Whether a peer that takes nothing more may be there all the same, and speak (shutdown(2), SHUT_RD). Windows: no, and
+ * a read of ours is sure to end. */
+MF_PRIVATE int mf_os_stream_peer_may_be_deaf(void);
 /* From any thread or a signal handler: reads, writes and polls then give MAYFLY_ECANCELED. */
 int mf_os_stream_shutdown(mf_os_stream *stream);
 int mf_os_stream_is_shut(const mf_os_stream *stream);

@@ -256,12 +256,12 @@ static int publish_rename(struct mf_named_file *named, const struct publication 
 /* The copy takes the place of the original, whose name goes. */
 static int publish_by_copy(struct mf_named_file *named, const struct publication *publication) {
   mayfly_os_fd fd = MAYFLY_NO_FD;
+  int closed;
   int result = publish_copy(named->fd, publication, &fd);
   if (result < 0)
     return result;
-  if (named->path != NULL)
-    mf_named_file_remove(named);
-  mf_os_fd_close(named->fd);
+  if (mf_named_file_end(named, &closed) < 0)
+    mf_os_fd_close(named->fd);
   named->fd = fd;
   named->kept = 1;
   return 0;

@@ -469,6 +469,10 @@ void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer) {
     ask_peer(stream->fd, peer);
 }
 
+int mf_os_stream_peer_may_be_deaf(void) {
+  return 1;
+}
+
 int mf_os_stream_is_shut(const mf_os_stream *stream) {
   return atomic_load(&stream->shut);
 }

@@ -89,11 +89,10 @@ static void go_on_reading(mayfly_uv_connection *connection) {
   mf_uv_connection_set_reading(connection);
 }
 
-/* The loop has read between two turns: where nothing came, and no end either, there is nothing more to wait for. But on
- * Windows who takes nothing more is gone, so the read is sure to end, and its end may wait behind those of many others.
- */
+/* The loop has read between two turns: where nothing came, and no end either, there is nothing more to wait for. But
+ * where the read is sure to end by itself, its end may wait behind those of many others. */
 static void end_unheard(mayfly_uv_connection *connection) {
-  if (mayfly_default_family() != MAYFLY_AF_UNIX)
+  if (!mf_os_stream_peer_may_be_deaf())
     return;
   if (connection->state != MF_UV_OPEN || (connection->flags & (MF_UV_SEND_OVER | MF_UV_PAUSED)) != MF_UV_SEND_OVER)
     return;

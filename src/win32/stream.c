@@ -438,6 +438,10 @@ void mf_os_stream_peer(const mf_os_stream *stream, mayfly_peer *peer) {
   }
 }
 
+int mf_os_stream_peer_may_be_deaf(void) {
+  return 0;
+}
+
 int mf_os_stream_is_shut(const mf_os_stream *stream) {
   return stream->shut != 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* readme.c - the functions that the README shows, taken from it, and its Python client. */
 #include "background.h"
+#include "ends.h"
 #include "expect.h"
+#include "files.h"
 #include "peer.h"
 #include "result.h"
 #include "test.h"
@@ -21,14 +23,6 @@ static mayfly_address address_in(const char *directory) {
   scratch_path(path, directory, "socket");
   assert_ok(mayfly_address_parse(path, &address));
   return address;
-}
-
-static void expect_from(mayfly_connection *connection, const char *message) {
-  const void *data;
-  size_t size;
-  assert_ok(mayfly_recv_bytes(connection, SIZE_MAX, &data, &size));
-  assert_int_equal(size, strlen(message));
-  assert_memory_equal(data, message, size);
 }
 
 /* ---- temporary files ---- */
@@ -61,13 +55,32 @@ static int serve(void *address) {
   return serve_one(address);
 }
 
+struct question {
+  mayfly_address address;
+  char answer[SCRATCH_PATH_SIZE]; /* the file that it goes to */
+};
+
+static int ask_and_print(int parent, void *context) {
+  const struct question *question = context;
+  (void)parent;
+  expect(freopen(question->answer, "w", stdout) != NULL);
+  expect_ok(ask(&question->address));
+  expect(fclose(stdout) == 0);
+  return 0;
+}
+
 static void a_client_is_served(void **state) {
-  mayfly_address address = address_in(*state);
+  struct question question = {.address = address_in(*state)};
   struct background server;
-  background_start(&server, serve, &address);
+  struct child child;
+  scratch_path(question.answer, *state, "answer");
+  background_start(&server, serve, &question.address);
   background_await_asleep(&server);
-  assert_ok(ask(&address));
+  child_start(&child, ask_and_print, &question);
+  child_expect_exit(&child, 0);
   background_expect_ok(&server);
+  files_expect_at(question.answer, "welcome\n");
+  files_remove(question.answer);
 }
 
 static void a_python_client_is_served(void **state) {
@@ -107,7 +120,7 @@ static void a_worker_says_that_it_is_here(void **state) {
   assert_ok(mayfly_pipe(1, ends));
   assert_ok(mayfly_connection_os_fd(ends[1], &fd));
   assert_ok(adopt_what_was_inherited(dup((int)fd)));
-  expect_from(ends[0], "here I am");
+  ends_expect_message(ends[0], "here I am", 9);
   assert_ok(mayfly_connection_close(ends[0]));
   assert_ok(mayfly_connection_close(ends[1]));
 }
@@ -165,7 +178,7 @@ static void the_daemon_echoes(void **state) {
   assert_int_equal(child_hear(child.fd), 'l');
   assert_ok(mayfly_connect(&daemon.address, NULL, &client));
   assert_ok(mayfly_send_bytes(client, "hello", 5));
-  expect_from(client, "hello");
+  ends_expect_message(client, "hello", 5);
   assert_ok(mayfly_connection_close(client));
   child_say(child.fd, 'e');
   child_expect_exit(&child, 0);

@@ -57,14 +57,6 @@ static void say_to(mayfly_connection *connection, const char *message) {
   assert_ok(mayfly_send_bytes(connection, message, strlen(message)));
 }
 
-static void expect_from(mayfly_connection *connection, const char *message) {
-  const void *data;
-  size_t size;
-  assert_ok(mayfly_recv_bytes(connection, SIZE_MAX, &data, &size));
-  assert_int_equal(size, strlen(message));
-  assert_memory_equal(data, message, size);
-}
-
 static void write_raw(const mayfly_connection *connection, const void *bytes, size_t size) {
   mayfly_os_fd fd;
   assert_ok(mayfly_connection_os_fd(connection, &fd));
@@ -332,7 +324,7 @@ static void a_key_is_forgotten_once_it_has_been_proved(void **state) {
   assert_ok(mayfly_address_format(mayfly_listener_address(listener), text, sizeof text));
   start(&sender, "send", "--authkey-file", file, "--reply", text, "anybody there?");
   assert_ok(mayfly_accept(listener, MAYFLY_FOREVER, &connection));
-  expect_from(connection, "anybody there?");
+  expect_text(connection, "anybody there?");
   assert_int_equal(memory_count_secrets(sender.child.pid), 0); /* while it waits for the reply */
   say_to(connection, "yes");
   assert_int_equal(tool_finish(&sender), OK);
@@ -459,7 +451,7 @@ static void many_clients_are_served_at_once(void **state) {
     }
     for (int i = CLIENTS; i-- > 0;) {
       snprintf(message, sizeof message, "message %d", i);
-      expect_from(clients[i], message);
+      expect_text(clients[i], message);
     }
   }
   for (int i = 0; i < CLIENTS; i++)
@@ -479,7 +471,7 @@ static void the_others_are_served_on_when_a_client_leaves(void **state) {
     for (int i = leaving; i < CLIENTS; i++)
       say_to(clients[i], "still there?");
     for (int i = leaving; i < CLIENTS; i++)
-      expect_from(clients[i], "still there?");
+      expect_text(clients[i], "still there?");
     mayfly_connection_close(clients[leaving]);
   }
   tool_end_by(&listener, SIGTERM);
@@ -494,9 +486,9 @@ static void a_client_that_stops_inside_a_message_holds_up_nobody(void **state) {
   write_raw(slow, "\0\0\0\5he", 6);
   connect_to(address, NULL, &quick);
   say_to(quick, "quick");
-  expect_from(quick, "quick");
+  expect_text(quick, "quick");
   write_raw(slow, "llo", 3);
-  expect_from(slow, "hello");
+  expect_text(slow, "hello");
   mayfly_connection_close(slow);
   mayfly_connection_close(quick);
   tool_end_by(&listener, SIGTERM);
@@ -531,7 +523,7 @@ static void a_broken_client_is_reported_and_dropped_and_the_listener_goes_on(voi
   tool_expect_complaint(&listener, "(MAYFLY_EPROTO)");
   connect_to(address, NULL, &good);
   say_to(good, "good");
-  expect_from(good, "good");
+  expect_text(good, "good");
   mayfly_connection_close(good);
   mayfly_connection_close(broken);
   tool_end_by(&listener, SIGTERM);
