@@ -62,7 +62,7 @@ struct question {
 
 static int ask_and_print(int parent, void *context) {
   const struct question *question = context;
-  (void)parent;
+  child_hear(parent);
   expect(freopen(question->answer, "w", stdout) != NULL);
   expect_ok(ask(&question->address));
   expect(fclose(stdout) == 0);
@@ -74,9 +74,10 @@ static void a_client_is_served(void **state) {
   struct background server;
   struct child child;
   scratch_path(question.answer, *state, "answer");
+  child_start(&child, ask_and_print, &question); /* before there is a thread whose memory it would have */
   background_start(&server, serve, &question.address);
   background_await_asleep(&server);
-  child_start(&child, ask_and_print, &question);
+  child_say(child.fd, 'g');
   child_expect_exit(&child, 0);
   background_expect_ok(&server);
   files_expect_at(question.answer, "welcome\n");
